@@ -1,0 +1,56 @@
+"""`synset-factory check`: does params.yaml fit the code and the prompt files?
+
+It takes a second and is run before anything that takes long.
+"""
+
+import importlib
+from dataclasses import is_dataclass
+from typing import Any
+
+from synset_factory import layout
+from synset_factory.config import SECTIONS, load_common, load_section
+from synset_factory.errors import InputError
+from synset_factory.prompt_files import (
+    read_disambiguations,
+    read_modifiers,
+    read_synsets,
+    world_classes,
+)
+from synset_factory.prompt_grammar import RECIPES
+from synset_factory.stages.code import stage_modules
+
+
+def config_class(module: str) -> type[Any] | None:
+    """Return the config dataclass that lies beside a stage, if the stage has one."""
+    loaded = vars(importlib.import_module(module)).values()
+    classes = [
+        each
+        for each in loaded
+        if is_dataclass(each) and isinstance(each, type) and each.__module__ == module
+    ]
+    return next((each for each in classes if each.__name__.endswith("Config")), None)
+
+
+def check() -> None:
+    """Read everything that people edit. Raises InputError for the first thing that is wrong."""
+    common = load_common()
+    modules = stage_modules(common.world)
+    if not any(".worlds." in module for module in modules.values()):
+        raise InputError(f"{layout.PARAMS}: there is no world '{common.world}'; correct its name.")
+    for section in SECTIONS:
+        if section in modules and (section_class := config_class(modules[section])):
+            load_section(section_class, section)
+    synsets = read_synsets()
+    read_disambiguations(synset.wnid for synset in synsets)
+    read_modifiers()
+    classes = world_classes(synsets)
+    for name, image_set in common.sets.items():
+        if image_set.prompts not in RECIPES:
+            raise InputError(
+                f"{layout.PARAMS}: sets.{name}.prompts '{image_set.prompts}' is unknown; choose "
+                f"one of {', '.join(RECIPES)}."
+            )
+    print(
+        f"{layout.PARAMS} and {layout.PROMPTS}/ fit together: world {common.world}, "
+        f"{len(classes)} classes, {len(common.sets)} synthetic sets."
+    )

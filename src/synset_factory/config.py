@@ -1,0 +1,182 @@
+"""params.yaml, read strictly: it is the only place where a value that shapes a result is written."""
+
+import re
+import types
+import typing
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from synset_factory import layout
+from synset_factory.errors import InputError
+
+T = TypeVar("T")
+
+SET_NAME = re.compile(r"[a-z0-9_]+")
+NATURAL = "natural"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Splits:
+    """Images a class in each split."""
+
+    train: int
+    validation: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSet:
+    """What distinguishes one synthetic image set from another."""
+
+    prompts: str  # recipe of prompt_grammar: synset, disamb or promptaug
+    guidance_scale: float  # the paper's cgs; 1.0 means no guidance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How the work is done on this machine. No result depends on it, so no stage does either."""
+
+    device: str  # of torch: cpu, cuda, ...
+    threads: int  # of torch on the CPU
+    workers: int  # processes that read images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """The part of params.yaml that many stages share."""
+
+    world: str  # module of synset_factory.worlds that makes the inputs
+    seed: int  # every noise, draw and initialisation comes from it
+    wnids: tuple[str, ...] | str  # the classes of this world, or "all"
+    splits: Splits  # of the synthetic sets
+    sets: dict[str, ImageSet]
+    run: Run
+
+
+# Sections of single stages; each stage's module holds the dataclass of its own.
+SECTIONS = (
+    "web",
+    "natural",
+    "clip",
+    "text_to_image",
+    "generate",
+    "embed",
+    "train",
+    "report",
+)
+
+
+def load_params(path: Path = layout.PARAMS) -> dict[str, Any]:
+    """Read params.yaml as it stands. Raises InputError if it is missing or no mapping."""
+    try:
+        params = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: run this at the top of the repository.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        first_line = " ".join(str(error).split())
+        raise InputError(f"{path} cannot be read as YAML: {first_line}.") from None
+    if not isinstance(params, dict):
+        raise InputError(f"{path} must be a mapping of sections, see worlds/ for examples.")
+    return params
+
+
+def load_common(path: Path = layout.PARAMS) -> Common:
+    """Read and check what the stages share. Raises InputError naming the key that is wrong."""
+    params = load_params(path)
+    names = [field.name for field in fields(Common)]
+    unknown = [key for key in params if key not in names and key not in SECTIONS]
+    if unknown:
+        raise InputError(f"{path}: unknown key '{unknown[0]}'; remove it or correct its spelling.")
+    common = _build(Common, {key: params[key] for key in names if key in params}, path, "")
+    for name in common.sets:
+        _check_set_name(name, path)
+    return common
+
+
+def load_section(section_class: type[T], section: str, path: Path = layout.PARAMS) -> T:
+    """Read one stage's section into its dataclass.
+
+    Raises InputError naming the key, if the section or a key of it is missing or unknown.
+    """
+    params = load_params(path)
+    if section not in params:
+        raise InputError(f"{path}: section '{section}' is missing.")
+    return _build(section_class, params[section], path, section)
+
+
+def _check_set_name(name: str, path: Path) -> None:
+    if not SET_NAME.fullmatch(name):
+        raise InputError(
+            f"{path}: the set name '{name}' may hold only lower-case letters, digits and "
+            "underscores; rename it."
+        )
+    if name == NATURAL:
+        raise InputError(f"{path}: '{NATURAL}' is the world's own set; rename it under sets.")
+
+
+def _build(kind: type[T], value: Any, path: Path, where: str) -> T:
+    """Turn a mapping into a dataclass, naming the key of the first thing that does not fit."""
+    if not isinstance(value, dict):
+        raise InputError(f"{path}: '{where}' must be a mapping of keys to values.")
+    hints = typing.get_type_hints(kind)
+    for key in value:
+        if key not in hints:
+            raise InputError(f"{path}: unknown key '{_join(where, key)}'; remove it.")
+    for key in hints:
+        if key not in value:
+            raise InputError(f"{path}: key '{_join(where, key)}' is missing; add it.")
+    built = {key: _convert(hints[key], value[key], path, _join(where, key)) for key in hints}
+    return kind(**built)
+
+
+def _join(where: str, key: object) -> str:
+    return f"{where}.{key}" if where else str(key)
+
+
+def _convert(hint: Any, value: Any, path: Path, where: str) -> Any:
+    """Check a value against its type, going into containers and nested dataclasses."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if is_dataclass(hint):
+        return _build(typing.cast(type, hint), value, path, where)
+    if origin is types.UnionType:
+        # The only unions are of a tuple and a word: a list is taken for the tuple.
+        pick = 0 if isinstance(value, list) else 1
+        return _convert(arguments[pick], value, path, where)
+    if origin is tuple and isinstance(value, list):
+        return tuple(
+            _convert(arguments[0], item, path, f"{where}[{i}]") for i, item in enumerate(value)
+        )
+    if origin is dict and isinstance(value, dict):
+        return {
+            str(key): _convert(arguments[1], item, path, _join(where, key))
+            for key, item in value.items()
+        }
+    if hint is Any:
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and type(value) is hint:
+        return value
+    expected = getattr(origin or hint, "__name__", str(hint))
+    raise InputError(f"{path}: '{where}' must be of type {expected}, but is {value!r}.")
+
+
+def claim_world(world: str, marker: Path = layout.WORLD) -> None:
+    """Refuse data that another world made: one clone holds one world.
+
+    Raises InputError if data/ belongs to another world; marks it as this one's if it is new.
+    """
+    if marker.exists():
+        found = marker.read_text(encoding="utf-8").strip()
+        if found != world:
+            raise InputError(
+                f"data/ holds the world '{found}', but params.yaml asks for '{world}': "
+                "use a clone of its own for it, or delete data/ first."
+            )
+        return
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    partial = layout.partial(marker)
+    partial.write_text(world + "\n", encoding="utf-8")
+    partial.replace(marker)

@@ -1,0 +1,57 @@
+"""CLIP embeddings of a set on disk: one file a set, its images and its prompts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from synset_factory import layout
+from synset_factory.errors import InputError
+
+IMAGE = "image"
+PROMPT = "prompt"
+# Columns of the file besides the embedding itself.
+COLUMNS = ["modality", "split", "wnid", "cls", "key"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embeddings:
+    """Embeddings of one modality and one split of a set, in the order of the classes."""
+
+    vectors: np.ndarray  # [N, D] float32, as CLIP gives them
+    labels: np.ndarray  # [N] ImageNet's labels, 0 ... 999
+    keys: np.ndarray  # [N] keys of the images, of prompts the key of the first image drawn from it
+
+
+def write_embeddings(image_set: str, table: pd.DataFrame, vectors: np.ndarray) -> None:
+    """Write the file of a set: `table` has COLUMNS, `vectors` [N, D] the same rows."""
+    path = layout.embeddings(image_set)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
+    columns = pa.Table.from_pandas(table[COLUMNS], preserve_index=False).append_column(
+        "embedding", pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+    )
+    pq.write_table(columns, layout.partial(path))
+    layout.partial(path).replace(path)
+
+
+def read_embeddings(image_set: str, modality: str, split: str) -> Embeddings:
+    """Read one modality and split of a set.
+
+    Raises InputError if the file is not there or holds none such (`natural` has no prompts).
+    """
+    path = layout.embeddings(image_set)
+    if not path.exists():
+        raise InputError(f"{path} is missing: make it with `dvc repro`.")
+    table = pq.read_table(path, filters=[("modality", "=", modality), ("split", "=", split)])
+    if table.num_rows == 0:
+        raise InputError(f"{path} holds no {modality} embeddings of split '{split}'.")
+    embedding = table["embedding"].combine_chunks()
+    width = embedding.type.list_size
+    return Embeddings(
+        vectors=embedding.flatten().to_numpy().reshape(-1, width),
+        labels=table["cls"].to_numpy(),
+        keys=np.asarray(table["key"].to_pylist()),
+    )

@@ -1,0 +1,83 @@
+"""Every path of data/, metrics/ and prompts/, written once, relative to the top of the repository.
+
+Stages run at the top of the repository, as DVC runs them. A test holds dvc.yaml against this file.
+"""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+
+PROMPTS = Path("prompts")
+SYNSETS = PROMPTS / "synsets.csv"
+DISAMBIGUATIONS = PROMPTS / "disambiguations.csv"
+MODIFIERS = PROMPTS / "modifiers.yaml"
+
+MINIATURE_CAUSES = Path("worlds/miniature.yaml")
+
+DATA = Path("data")
+WORLD = DATA / "world"
+CODE = DATA / "code"
+IMAGE_PROMPTS = DATA / "prompts"
+SHARDS = DATA / "shards"
+WEB = DATA / "web" / "web.parquet"
+CLIP = DATA / "models" / "clip"
+TEXT_TO_IMAGE = DATA / "models" / "text_to_image"
+CLASSIFIERS = DATA / "models" / "classifiers"
+EMBEDDINGS = DATA / "embeddings"
+OUTCOMES = DATA / "outcomes"
+CLIP_OUTCOMES = DATA / "clip_outcomes" / "table6.parquet"
+
+METRICS = Path("metrics")
+PROMPT_COUNTS = METRICS / "prompts.json"
+TABLE1 = METRICS / "table1"
+TABLE2 = METRICS / "table2"
+TABLE6 = METRICS / "table6"
+CENTROID_DISTANCE = METRICS / "centroid_distance"
+EXTRA = METRICS / "extra"
+TABLES = METRICS / "tables.md"
+FIGURE5 = METRICS / "figure5.png"
+
+
+def code(stage: str) -> Path:
+    """The fingerprint of the code that a stage runs."""
+    return CODE / f"{stage}.txt"
+
+
+def prompts(image_set: str) -> Path:
+    """One row an image of the set: wnid, split, number, prompt, seed."""
+    return IMAGE_PROMPTS / f"{image_set}.parquet"
+
+
+def shards(image_set: str) -> Path:
+    """The set's folder of class tars, `<split>/<wnid>.tar`, with its index beside them."""
+    return SHARDS / image_set
+
+
+def shard(image_set: str, split: str, wnid: str) -> Path:
+    """One class of one split of a set."""
+    return shards(image_set) / split / f"{wnid}.tar"
+
+
+def index(image_set: str) -> Path:
+    """Where each image of the set lies, and what it was made from."""
+    return shards(image_set) / "index.parquet"
+
+
+def embeddings(image_set: str) -> Path:
+    """CLIP embeddings of a set's images and prompts."""
+    return EMBEDDINGS / f"{image_set}.parquet"
+
+
+def classifiers(image_set: str) -> Path:
+    """The classifiers trained on a set, one folder `seed<k>` for each seed."""
+    return CLASSIFIERS / image_set
+
+
+def outcomes(image_set: str) -> Path:
+    """What the classifiers said of every validation image, for the pairs that a set brings."""
+    return OUTCOMES / f"{image_set}.parquet"
+
+
+def partial(path: Path) -> Path:
+    """The name under which an output is written before it is whole."""
+    return path.with_name(path.name + ".tmp")

@@ -1,0 +1,1 @@
+"""Measures: pure functions of numpy arrays. No files, no models, no logging."""

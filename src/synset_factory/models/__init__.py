@@ -1,0 +1,1 @@
+"""The models, each module the only importer of its heavy library."""

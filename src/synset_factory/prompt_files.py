@@ -1,0 +1,138 @@
+"""The prompt files that people edit, and the table of synsets: read, checked, put together."""
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from synset_factory import layout
+from synset_factory.config import load_common
+from synset_factory.errors import InputError
+from synset_factory.prompt_grammar import ClassPrompts, Modifiers
+
+SYNSET_COLUMNS = ("class_index", "wnid", "synset_prompt", "definition")
+DISAMBIGUATION_COLUMNS = ("wnid", "prompt", "reason", "note", "source")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synset:
+    """One class of ImageNet-1K."""
+
+    class_index: int  # ImageNet's label, 0 ... 999
+    wnid: str
+    prompt: str  # all lemmas, comma-separated: the paper's Synset prompt
+
+
+def read_synsets(path: Path = layout.SYNSETS) -> list[Synset]:
+    """Return ImageNet's classes in label order. Raises InputError naming the file and row."""
+    synsets = [
+        Synset(class_index=int(row["class_index"]), wnid=row["wnid"], prompt=row["synset_prompt"])
+        for _, row in _rows(path, _text(path), SYNSET_COLUMNS)
+    ]
+    for number, synset in enumerate(synsets):
+        if not synset.prompt.strip():
+            raise InputError(
+                f"{path}, row {number + 2}: class {synset.wnid} has no prompt; "
+                "re-make the file with `make wordnet`."
+            )
+    return synsets
+
+
+def read_disambiguations(
+    known: Iterable[str], path: Path = layout.DISAMBIGUATIONS
+) -> dict[str, str]:
+    """Return the clarified prompt of each clarified class.
+
+    Raises InputError naming the file and row, for a wnid that is not among `known` (ImageNet's)
+    or occurs twice, and for an empty prompt.
+    """
+    return parse_disambiguations(_text(path), known, path)
+
+
+def parse_disambiguations(text: str, known: Iterable[str], path: Path) -> dict[str, str]:
+    """Do the same from the file's text, of whatever revision."""
+    known = set(known)
+    prompts: dict[str, str] = {}
+    for number, row in _rows(path, text, DISAMBIGUATION_COLUMNS):
+        wnid, prompt = row["wnid"], row["prompt"].strip()
+        where = f"{path}, row {number}"
+        if wnid not in known:
+            raise InputError(f"{where}: wnid '{wnid}' is not in ImageNet-1K; correct it.")
+        if wnid in prompts:
+            raise InputError(f"{where}: wnid '{wnid}' occurs twice; remove one of its rows.")
+        if not prompt:
+            raise InputError(f"{where}: class {wnid} has no prompt; write one or remove the row.")
+        prompts[wnid] = prompt
+    return prompts
+
+
+def class_prompts(synsets: Iterable[Synset], clarified: dict[str, str]) -> list[ClassPrompts]:
+    """Return the Synset and the Disamb prompt of every class, in the order of `synsets`."""
+    return [
+        ClassPrompts(wnid=s.wnid, synset=s.prompt, disamb=clarified.get(s.wnid, s.prompt))
+        for s in synsets
+    ]
+
+
+def read_modifiers(path: Path = layout.MODIFIERS) -> Modifiers:
+    """Return the vocabularies of PromptAug. Raises InputError naming the part at fault."""
+    parts = yaml.safe_load(_text(path))
+    names = list(Modifiers.__dataclass_fields__)
+    if not isinstance(parts, dict) or sorted(parts) != sorted(names):
+        raise InputError(f"{path}: it must have exactly the parts {', '.join(names)}.")
+    for name, words in parts.items():
+        if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
+            raise InputError(f"{path}: part '{name}' must be a list of words.")
+        if len(set(words)) != len(words):
+            raise InputError(f"{path}: part '{name}' has a word twice; remove one.")
+    return Modifiers(**{name: tuple(words) for name, words in parts.items()})
+
+
+def world_classes(synsets: Iterable[Synset]) -> list[Synset]:
+    """Return the classes of the active world (params.yaml: wnids), in label order.
+
+    Raises InputError naming a wnid that is not in ImageNet or occurs twice.
+    """
+    wnids = load_common().wnids
+    synsets = list(synsets)
+    if wnids == "all":
+        return synsets
+    if isinstance(wnids, str):
+        raise InputError(f"{layout.PARAMS}: wnids must be a list of wnids or the word 'all'.")
+    known = {synset.wnid for synset in synsets}
+    for wnid in wnids:
+        if wnid not in known:
+            raise InputError(
+                f"{layout.PARAMS}: wnid '{wnid}' is not in ImageNet-1K; correct or remove it."
+            )
+        if wnids.count(wnid) > 1:
+            raise InputError(f"{layout.PARAMS}: wnid '{wnid}' occurs twice; remove one.")
+    return [synset for synset in synsets if synset.wnid in set(wnids)]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing; restore it with `git checkout {path}`.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8.") from None
+
+
+def _rows(path: Path, text: str, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+    """Return (line number, row) pairs of a CSV that must have exactly these columns."""
+    reader = csv.DictReader(io.StringIO(text), strict=True)
+    if tuple(reader.fieldnames or ()) != columns:
+        raise InputError(f"{path}: the columns must be {','.join(columns)}.")
+    rows = []
+    for row in reader:
+        if None in row or None in row.values():
+            raise InputError(
+                f"{path}, row {reader.line_num}: it must have {len(columns)} fields; "
+                "put quotes around a field that holds a comma."
+            )
+        rows.append((reader.line_num, row))
+    return rows

@@ -1,0 +1,60 @@
+"""Reading an image set by its index: any image at once, so that one true shuffle is possible."""
+
+import os
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import pandas as pd
+from PIL import Image
+from torch.utils.data import Dataset
+
+from synset_factory import layout
+from synset_factory.errors import InputError
+
+
+def read_index(image_set: str, split: str | None = None) -> pd.DataFrame:
+    """Return the rows of a set's index, of one split or of all, in the order of the tars.
+
+    Raises InputError if the set has not been made.
+    """
+    path = layout.index(image_set)
+    if not path.exists():
+        raise InputError(f"{path} is missing: make the set '{image_set}' with `dvc repro`.")
+    index = pd.read_parquet(path)
+    if split is not None:
+        index = index[index["split"] == split].reset_index(drop=True)
+    return index
+
+
+class JpegDataset(Dataset[tuple[Any, int]]):
+    """The images of an index in its order: (image, label).
+
+    A label is the rank of the image's class among the classes of the index, 0 to C-1, in the
+    order of ImageNet's labels. `transform` takes a PIL image in RGB.
+    """
+
+    def __init__(
+        self,
+        image_set: str,
+        index: pd.DataFrame,
+        transform: Callable[[Image.Image], Any] | None = None,
+    ) -> None:
+        root = layout.shards(image_set)
+        self.paths = [str(root / tar) for tar in index["tar"]]
+        self.offsets = index["offset"].to_numpy()
+        self.sizes = index["size"].to_numpy()
+        self.class_indices = sorted(int(i) for i in index["cls"].unique())  # ImageNet's, C of them
+        ranks = {class_index: rank for rank, class_index in enumerate(self.class_indices)}
+        self.labels = [ranks[class_index] for class_index in index["cls"]]
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, i: int) -> tuple[Any, int]:
+        # A file is opened for each image: a thousand tars at once pass the usual limit.
+        with open(self.paths[i], "rb", buffering=0) as tar:
+            jpeg = os.pread(tar.fileno(), int(self.sizes[i]), int(self.offsets[i]))
+        image = Image.open(BytesIO(jpeg)).convert("RGB")
+        return (self.transform(image) if self.transform else image), self.labels[i]

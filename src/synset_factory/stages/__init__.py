@@ -1,0 +1,1 @@
+"""The DVC stages, one module each; they never import each other."""

@@ -1,0 +1,68 @@
+"""Stage `embed`: CLIP embeddings of a set's images, from the stored JPEGs, and of its prompts."""
+
+import argparse
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+
+from synset_factory import layout
+from synset_factory.config import NATURAL, claim_world, load_common, load_section
+from synset_factory.embedding_files import COLUMNS, IMAGE, PROMPT, write_embeddings
+from synset_factory.errors import run_main
+from synset_factory.models.clip import Clip
+from synset_factory.records import image_key
+from synset_factory.shard_reader import JpegDataset, read_index
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedConfig:
+    """How CLIP is run."""
+
+    batch_size: int  # images or texts at once
+
+
+def distinct_prompts(rows: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
+    """Return each different prompt of a class and split once, with the first key it belongs to.
+
+    Where all images of a class share a prompt, the class has one vector, as in the paper's
+    Disamb2.5-PRMT; where each has its own, as many as images (PromptAug-PRMT).
+    """
+    labels = index.drop_duplicates("wnid").set_index("wnid")["cls"]
+    first = rows.drop_duplicates(["wnid", "split", "prompt"])
+    places = zip(first["wnid"], first["split"], first["number"], strict=True)
+    return first.assign(
+        modality=PROMPT,
+        cls=first["wnid"].map(labels),
+        key=[image_key(*place) for place in places],
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("image_set", help="name of a set in params.yaml, or 'natural'")
+    name = parser.parse_args().image_set
+    common = load_common()
+    claim_world(common.world)
+    config = load_section(EmbedConfig, "embed")
+    torch.set_num_threads(common.run.threads)
+
+    clip = Clip(layout.CLIP, common.run.device)
+    index = read_index(name)
+    images = clip.embed_images(
+        JpegDataset(name, index, clip.preprocess), config.batch_size, common.run.workers, name
+    )
+    table, vectors = index.assign(modality=IMAGE)[COLUMNS], images
+    if name != NATURAL:
+        prompts = distinct_prompts(pd.read_parquet(layout.prompts(name)), index)
+        # Each text once: classes that share a prompt must have exactly the same vector.
+        numbers, texts = pd.factorize(prompts["prompt"])
+        of_texts = clip.embed_texts(list(texts), config.batch_size, f"{name} prompts")
+        table = pd.concat([table, prompts[COLUMNS]], ignore_index=True)
+        vectors = np.concatenate([images, of_texts[numbers]])
+    write_embeddings(name, table, vectors)
+
+
+if __name__ == "__main__":
+    run_main(main)

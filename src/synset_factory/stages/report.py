@@ -1,0 +1,191 @@
+"""Stage `report`: the tables for reading, this run beside the paper, and the sheet of Figure 5."""
+
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+
+from synset_factory import layout
+from synset_factory.config import NATURAL, claim_world, load_common, load_section
+from synset_factory.errors import run_main
+from synset_factory.prompt_files import (
+    class_prompts,
+    read_disambiguations,
+    read_synsets,
+    world_classes,
+)
+from synset_factory.prompt_grammar import ClassPrompts
+from synset_factory.records import TRAIN, VALIDATION
+from synset_factory.shard_reader import JpegDataset, read_index
+from synset_factory.tables import (
+    Row,
+    classifier_lines,
+    experiments,
+    paper_centroid_distances,
+    read_row,
+)
+
+SHEET_SETS = (NATURAL, "synset", "disamb", "disamb25", "disamb10", "promptaug")
+GAP = 4  # pixels between cells
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportConfig:
+    """How results are shown. No result depends on it."""
+
+    labels: dict[str, str]  # printed name of each image set
+    sheet_classes: int  # classes on the sheet of Figure 5, at most
+    sheet_images: int  # pictures of each class and set
+    sheet_pixels: int  # width of a picture on the sheet
+
+
+def markdown_table(header: list[str], rows: list[list[str]]) -> str:
+    """Return a table that reads well both as plain text and as Markdown."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    lines = [header, ["-" * width for width in widths], *rows]
+    padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
+    return "\n".join("| " + " | ".join(line) + " |" for line in padded)
+
+
+def _accuracy_cells(row: Row) -> list[str]:
+    return [
+        f"{row['accuracy']:.1f}",
+        f"{row['ci95_low']:.1f} - {row['ci95_high']:.1f}",
+        f"{row['seed_sd']:.1f}",
+        f"{row['n']:,}",
+    ]
+
+
+def classifier_table(labels: dict[str, str]) -> str:
+    """Return Tables 1 and 2 and the rows for guidance scale 1.0."""
+    header = ["line", "train on", "evaluate on", "this run", "95% interval", "sd over seeds"]
+    header += ["images", "paper"]
+    rows = []
+    for table, folder in (("table1", layout.TABLE1), ("table2", layout.TABLE2)):
+        for line in classifier_lines(table):
+            names = [labels[line.train], labels[line.evaluation]]
+            cells = _accuracy_cells(read_row(folder, line.name))
+            rows.append([f"{table[-1]}.{line.line}", *names, *cells, f"{line.paper:.1f}"])
+    for name in sorted(path.stem for path in (layout.EXTRA / "disamb10").glob("*.json")):
+        train, evaluation = name.split("_on_")
+        cells = _accuracy_cells(read_row(layout.EXTRA / "disamb10", name))
+        rows.append(["", labels[train], labels[evaluation], *cells, ""])
+    return markdown_table(header, rows)
+
+
+def distance_table(labels: dict[str, str]) -> str:
+    """Return Figure 5's Centroid Distances."""
+    paper = paper_centroid_distances()
+    rows = []
+    for name in SHEET_SETS:
+        distance = read_row(layout.CENTROID_DISTANCE, name)["centroid_distance"]
+        printed = f"{paper[name]:.2e}" if name in paper else "n/a"
+        rows.append([labels[name], f"{distance:.4f}", printed])
+    return markdown_table(["image set", "this run", "paper"], rows)
+
+
+def clip_table(labels: dict[str, str]) -> str:
+    """Return Table 6, each figure as `this run (paper)`."""
+    figures = ("centroid_accuracy", "knn1_accuracy", "knn5_accuracy")
+    header = ["#", "reference", "query", "Centroid Accuracy", "k-nn k=1", "k-nn k=5", "avg cosine"]
+    rows = []
+    for experiment in experiments():
+        row = read_row(layout.TABLE6, experiment.name)
+        cells = [f"{row[f]:.1f} ({experiment.paper[f]:.1f})" if f in row else "" for f in figures]
+        key = "avg_cosine_similarity"
+        cells.append(f"{row[key]:.4f} ({experiment.paper[key]:.4f})")
+        names = [
+            f"{labels[source.image_set]}-{'IM' if source.modality == 'image' else 'PRMT'}"
+            for source in (experiment.reference, experiment.query)
+        ]
+        rows.append([str(experiment.number), *names, *cells])
+    mean = read_row(layout.EXTRA / "table6", "averages")
+    paper = {f: [e.paper[f] for e in experiments() if e.has_knn] for f in figures}
+    cells = [f"{mean[f]:.1f} ({sum(paper[f]) / len(paper[f]):.1f})" for f in figures]
+    rows.append(["", "averages of the rows with k-nn", "", *cells, ""])
+    return markdown_table(header, rows)
+
+
+def tables_text(labels: dict[str, str]) -> str:
+    """Return metrics/tables.md."""
+    return f"""# This run beside the paper
+
+## Tables 1 and 2: accuracy in percent
+
+The mean over classifier seeds. The interval covers other images of these classes and other
+seeds; it does not cover other classes or image sets made anew.
+
+{classifier_table(labels)}
+
+## Figure 5: Centroid Distance
+
+The formula as the paper prints it. The paper's own numbers cannot come from it on this scale
+(its cosines alone force 0.0167 at the least): compare order and ratios.
+
+{distance_table(labels)}
+
+## Table 6: CLIP space, this run (paper)
+
+References are training splits, queries validation splits. Row 8 of the paper looks like a slip:
+82.0 is row 15's figure.
+
+{clip_table(labels)}
+"""
+
+
+def _pictures(image_set: str, wnid: str, count: int) -> list[Image.Image]:
+    index = read_index(image_set, TRAIN)
+    dataset = JpegDataset(image_set, index[index["wnid"] == wnid].head(count))
+    return [dataset[i][0] for i in range(len(dataset))]
+
+
+def _row_label(prompts: ClassPrompts) -> str:
+    first = prompts.synset.split(", ")[0]
+    return first if prompts.disamb == prompts.synset else f"{first}\n> {prompts.disamb}"
+
+
+def figure5(classes: list[ClassPrompts], config: ReportConfig) -> Image.Image:
+    """Draw the sheet of Figure 5: classes down, sets across, the same noise in each column.
+
+    Clarified classes come first, as the paper shows them.
+    """
+    size, images = config.sheet_pixels, config.sheet_images
+    cell, label_width, header = images * size + 2 * GAP, 4 * size, size // 2
+    sheet = Image.new(
+        "RGB",
+        (label_width + cell * len(SHEET_SETS), header + (size + GAP) * len(classes)),
+        "white",
+    )
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(max(10, size // 5))
+    for column, name in enumerate(SHEET_SETS):
+        left = label_width + column * cell
+        draw.text((left, GAP), config.labels[name], fill="black", font=font)
+        for line, prompts in enumerate(classes):
+            top = header + line * (size + GAP)
+            for i, picture in enumerate(_pictures(name, prompts.wnid, images)):
+                sheet.paste(picture.resize((size, size), Image.Resampling.BICUBIC),
+                            (left + i * size, top))
+    for line, prompts in enumerate(classes):
+        top = header + line * (size + GAP)
+        draw.text((GAP, top), _row_label(prompts), fill="black", font=font)
+    return sheet
+
+
+def main() -> None:
+    common = load_common()
+    claim_world(common.world)
+    config = load_section(ReportConfig, "report")
+    synsets = read_synsets()
+    clarified = read_disambiguations(synset.wnid for synset in synsets)
+    classes = class_prompts(world_classes(synsets), clarified)
+    classes.sort(key=lambda prompts: prompts.synset == prompts.disamb)
+
+    text = tables_text(config.labels)
+    layout.partial(layout.TABLES).write_text(text, encoding="utf-8")
+    layout.partial(layout.TABLES).replace(layout.TABLES)
+    sheet = figure5(classes[: config.sheet_classes], config)
+    sheet.save(layout.partial(layout.FIGURE5), format="PNG", optimize=True)
+    layout.partial(layout.FIGURE5).replace(layout.FIGURE5)
+
+
+if __name__ == "__main__":
+    run_main(main)

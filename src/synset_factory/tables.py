@@ -1,0 +1,146 @@
+"""The paper's tables: which rows they have, what the paper printed, and our rows on disk.
+
+One JSON a row, because `dvc metrics diff` then prints a table. Names begin with the paper's line
+number, so that they sort as the tables read.
+"""
+
+import csv
+import json
+import math
+import shutil
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from synset_factory import layout
+from synset_factory.errors import InputError
+
+Row = dict[str, float | int]
+
+# The paper's names of image sets, and ours.
+SETS = {
+    "ImageNet": "natural",
+    "Synset": "synset",
+    "Disamb": "disamb",
+    "Disamb2.5": "disamb25",
+    "PromptAug": "promptaug",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierLine:
+    """A line of Table 1 or 2."""
+
+    line: int
+    train: str  # image set
+    evaluation: str  # image set
+    paper: float  # accuracy, percent
+
+    @property
+    def name(self) -> str:
+        return f"{self.line}_{self.train}_on_{self.evaluation}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSource:
+    """A reference or query set of Table 6: the images or the prompts of an image set."""
+
+    image_set: str
+    modality: str  # embedding_files.IMAGE or PROMPT
+
+    @property
+    def name(self) -> str:
+        return f"{self.image_set}_{'im' if self.modality == 'image' else 'prmt'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A row of Table 6."""
+
+    number: int
+    reference: ClipSource
+    query: ClipSource
+    paper: Row  # the paper's figures, keyed as ours; two are absent where it has n/a
+
+    @property
+    def name(self) -> str:
+        return f"{self.number:02d}_{self.reference.name}_on_{self.query.name}"
+
+    @property
+    def has_knn(self) -> bool:
+        """The paper computes no k-nn for queries that are one prompt a class."""
+        return "knn1_accuracy" in self.paper
+
+
+def classifier_lines(table: str) -> list[ClassifierLine]:
+    """Return the lines of `table1` or `table2` of the paper."""
+    return [
+        ClassifierLine(
+            line=int(row["line"]),
+            train=SETS[row["train"]],
+            evaluation=SETS[row["eval"]],
+            paper=float(row["accuracy"]),
+        )
+        for row in _paper(table)
+    ]
+
+
+def experiments() -> list[Experiment]:
+    """Return the 36 rows of Table 6."""
+    figures = ("centroid_accuracy", "knn1_accuracy", "knn5_accuracy", "avg_cosine_similarity")
+    return [
+        Experiment(
+            number=int(row["experiment"]),
+            reference=_clip_source(row["reference"]),
+            query=_clip_source(row["query"]),
+            paper={key: float(row[key]) for key in figures if row[key]},
+        )
+        for row in _paper("table6")
+    ]
+
+
+def paper_centroid_distances() -> dict[str, float]:
+    """Return Figure 5's Centroid Distances by image set."""
+    return {
+        SETS[row["set"]]: float(row["centroid_distance"])
+        for row in _paper("figure5_centroid_distance")
+    }
+
+
+def _paper(table: str) -> list[dict[str, str]]:
+    text = (files("synset_factory") / "paper" / f"{table}.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def _clip_source(name: str) -> ClipSource:
+    image_set, suffix = name.rsplit("-", 1)
+    return ClipSource(
+        image_set=SETS[image_set], modality={"IM": "image", "PRMT": "prompt"}[suffix]
+    )
+
+
+def write_rows(folder: Path, rows: dict[str, Row]) -> None:
+    """Make `folder` hold these rows and nothing else.
+
+    Raises ValueError for a number that is not finite: DVC would show it as changed for ever.
+    """
+    partial = layout.partial(folder)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name, row in rows.items():
+        for key, value in row.items():
+            if not math.isfinite(value):
+                raise ValueError(f"{folder / name}: {key} is {value}")
+        rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}
+        (partial / f"{name}.json").write_text(json.dumps(rounded, indent=2) + "\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)
+
+
+def read_row(folder: Path, name: str) -> Row:
+    """Read one row. Raises InputError if it has not been made."""
+    path = folder / f"{name}.json"
+    if not path.exists():
+        raise InputError(f"{path} is missing: make it with `dvc repro`.")
+    row: Row = json.loads(path.read_text())
+    return row

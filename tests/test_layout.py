@@ -1,0 +1,104 @@
+"""dvc.yaml and layout.py name the same places, and every stage has its module and fingerprint."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from synset_factory import layout
+from synset_factory.config import SECTIONS, load_common
+from synset_factory.stages.code import module_path, stage_modules
+
+REPOSITORY = Path(__file__).parents[1]
+STAGES = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+MODULES = stage_modules(load_common(REPOSITORY / "params.yaml").world)
+KEY = "${key}"
+
+
+def stages() -> list[tuple[str, dict]]:
+    return [(name, stage.get("do", stage)) for name, stage in STAGES.items()]
+
+
+def outs(stage: dict) -> set[str]:
+    entries = [*stage.get("outs", []), *stage.get("metrics", [])]
+    return {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}
+
+
+@pytest.mark.parametrize(
+    ("stage", "paths"),
+    [
+        ("code", {layout.CODE}),
+        ("synsets", {layout.SYNSETS}),
+        ("prompts", {layout.IMAGE_PROMPTS, layout.PROMPT_COUNTS}),
+        ("web", {layout.WEB.parent}),
+        ("natural", {layout.shards("natural")}),
+        ("clip", {layout.CLIP}),
+        ("text_to_image", {layout.TEXT_TO_IMAGE}),
+        ("generate", {layout.shards(KEY)}),
+        ("embed_natural", {layout.embeddings("natural")}),
+        ("embed", {layout.embeddings(KEY)}),
+        (
+            "clip_tables",
+            {
+                layout.CLIP_OUTCOMES.parent,
+                layout.TABLE6,
+                layout.CENTROID_DISTANCE,
+                layout.EXTRA / "table6",
+            },
+        ),
+        ("train_natural", {layout.classifiers("natural")}),
+        ("train", {layout.classifiers(KEY)}),
+        ("evaluate_natural", {layout.outcomes("natural")}),
+        ("evaluate", {layout.outcomes(KEY)}),
+        ("classifier_tables", {layout.TABLE1, layout.TABLE2, layout.EXTRA / "disamb10"}),
+        ("report", {layout.TABLES, layout.FIGURE5}),
+    ],
+)
+def test_outputs_are_where_the_layout_says(stage: str, paths: set[Path]) -> None:
+    assert outs(dict(stages())[stage]) == {path.as_posix() for path in paths}
+
+
+def test_no_stage_is_left_out_of_the_test_above() -> None:
+    marks = [m for m in test_outputs_are_where_the_layout_says.pytestmark if m.name == "parametrize"]
+    assert {row[0] for row in marks[0].args[1]} == set(STAGES)
+
+
+@pytest.mark.parametrize(("name", "stage"), stages())
+def test_a_stage_runs_its_own_module_and_depends_on_its_fingerprint(name: str, stage: dict) -> None:
+    if name in ("code", "synsets"):
+        return  # `code` makes the fingerprints; `synsets` is frozen
+    words = stage["cmd"].split()
+    module = words[2] if ".stages." in words[2] else f"synset_factory.worlds.miniature.{words[3]}"
+    assert module_path(module)
+    assert MODULES[module.rpartition(".")[2]] == module
+    assert layout.code(module.rpartition(".")[2]).as_posix() in stage["deps"]
+    assert name.removesuffix("_natural") == module.rpartition(".")[2]
+
+
+def test_every_dependency_is_made_by_a_stage_or_kept_in_git() -> None:
+    made = set().union(*(outs(stage) for _, stage in stages()))
+    sets = load_common(REPOSITORY / "params.yaml").sets
+    made |= {path.replace(KEY, name) for path in made for name in sets}
+    for name, stage in stages():
+        for dependency in stage.get("deps", []):
+            parents = {dependency, *(p.as_posix() for p in Path(dependency).parents)}
+            kept = (REPOSITORY / dependency).exists() and not dependency.startswith("data/")
+            assert kept or parents & made, f"{name}: {dependency}"
+
+
+def test_long_outputs_persist_and_metrics_belong_to_git() -> None:
+    for name, stage in stages():
+        for entry in stage.get("metrics", []):
+            assert list(entry.values()) == [{"cache": False}], name
+    for name in ("generate", "natural"):
+        assert list(dict(stages())[name]["outs"][0].values()) == [{"persist": True}]
+
+
+def test_params_of_stages_are_sections_or_common_keys() -> None:
+    common = {"world", "seed", "wnids", "splits", "sets"}
+    for _, stage in stages():
+        for key in stage.get("params", []):
+            assert key.split(".")[0] in common | set(SECTIONS)
+    # How the work is done and how it is shown is no stage's dependency.
+    used = {key for _, stage in stages() for key in stage.get("params", [])}
+    assert not used & {"run", "report"}

@@ -1,0 +1,34 @@
+"""Rows on disk are exactly those of the run, named so that they sort as the paper's tables."""
+
+from pathlib import Path
+
+import pytest
+
+from synset_factory.tables import classifier_lines, experiments, write_rows
+
+
+def test_the_paper_has_7_6_and_36_rows_with_names_that_sort() -> None:
+    names = [
+        [line.name for line in classifier_lines("table1")],
+        [line.name for line in classifier_lines("table2")],
+        [experiment.name for experiment in experiments()],
+    ]
+    assert [len(each) for each in names] == [7, 6, 36]
+    assert all(each == sorted(each) for each in names)
+    assert names[0][3] == "4_synset_on_natural"
+    assert names[2][16] == "17_disamb25_prmt_on_disamb25_im"
+
+
+def test_rows_that_are_no_more_vanish(tmp_path: Path) -> None:
+    folder = tmp_path / "table1"
+    write_rows(folder, {"1_a_on_b": {"accuracy": 50.0}, "2_b_on_a": {"accuracy": 40.0}})
+    write_rows(folder, {"2_b_on_a": {"accuracy": 41.0}})
+    assert [path.name for path in folder.iterdir()] == ["2_b_on_a.json"]
+
+
+def test_a_number_that_is_none_is_refused_and_the_old_rows_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "table1"
+    write_rows(folder, {"1_a_on_b": {"accuracy": 50.0}})
+    with pytest.raises(ValueError, match="accuracy is nan"):
+        write_rows(folder, {"1_a_on_b": {"accuracy": float("nan")}})
+    assert (folder / "1_a_on_b.json").exists()
