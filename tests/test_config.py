@@ -81,7 +81,7 @@ def test_a_section_is_read_and_an_integer_serves_as_a_float(params: Any) -> None
     ],
 )
 def test_what_does_not_fit_a_section_is_named(params: Any, section: Any, sentence: str) -> None:
-    with pytest.raises(InputError, match="params.yaml") as error:
+    with pytest.raises(InputError, match=r"params\.yaml") as error:
         load_section(Section, "train", params(train=section))
     assert sentence in str(error.value)
 
@@ -97,5 +97,5 @@ def test_one_clone_holds_one_world(tmp_path: Path) -> None:
     marker = tmp_path / "data" / "world"
     claim_world("miniature", marker)
     claim_world("miniature", marker)
-    with pytest.raises(InputError, match="holds the world 'miniature'.*asks for 'imagenet'"):
+    with pytest.raises(InputError, match=r"holds the world 'miniature'.*asks for 'imagenet'"):
         claim_world("imagenet", marker)

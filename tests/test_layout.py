@@ -1,6 +1,7 @@
 """dvc.yaml and layout.py name the same places, and every stage has its module and fingerprint."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,56 +16,57 @@ MODULES = stage_modules(load_common(REPOSITORY / "params.yaml").world)
 KEY = "${key}"
 
 
-def stages() -> list[tuple[str, dict]]:
+def stages() -> list[tuple[str, dict[str, Any]]]:
     return [(name, stage.get("do", stage)) for name, stage in STAGES.items()]
 
 
-def outs(stage: dict) -> set[str]:
+def outs(stage: dict[str, Any]) -> set[str]:
     entries = [*stage.get("outs", []), *stage.get("metrics", [])]
     return {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}
 
 
-@pytest.mark.parametrize(
-    ("stage", "paths"),
-    [
-        ("code", {layout.CODE}),
-        ("synsets", {layout.SYNSETS}),
-        ("prompts", {layout.IMAGE_PROMPTS, layout.PROMPT_COUNTS}),
-        ("web", {layout.WEB.parent}),
-        ("natural", {layout.shards("natural")}),
-        ("clip", {layout.CLIP}),
-        ("text_to_image", {layout.TEXT_TO_IMAGE}),
-        ("generate", {layout.shards(KEY)}),
-        ("embed_natural", {layout.embeddings("natural")}),
-        ("embed", {layout.embeddings(KEY)}),
-        (
-            "clip_tables",
-            {
-                layout.CLIP_OUTCOMES.parent,
-                layout.TABLE6,
-                layout.CENTROID_DISTANCE,
-                layout.EXTRA / "table6",
-            },
-        ),
-        ("train_natural", {layout.classifiers("natural")}),
-        ("train", {layout.classifiers(KEY)}),
-        ("evaluate_natural", {layout.outcomes("natural")}),
-        ("evaluate", {layout.outcomes(KEY)}),
-        ("classifier_tables", {layout.TABLE1, layout.TABLE2, layout.EXTRA / "disamb10"}),
-        ("report", {layout.TABLES, layout.FIGURE5}),
-    ],
-)
+OUTPUTS = [
+    ("code", {layout.CODE}),
+    ("synsets", {layout.SYNSETS}),
+    ("prompts", {layout.IMAGE_PROMPTS, layout.PROMPT_COUNTS}),
+    ("web", {layout.WEB.parent}),
+    ("natural", {layout.shards("natural")}),
+    ("clip", {layout.CLIP}),
+    ("text_to_image", {layout.TEXT_TO_IMAGE}),
+    ("generate", {layout.shards(KEY)}),
+    ("embed_natural", {layout.embeddings("natural")}),
+    ("embed", {layout.embeddings(KEY)}),
+    (
+        "clip_tables",
+        {
+            layout.CLIP_OUTCOMES.parent,
+            layout.TABLE6,
+            layout.CENTROID_DISTANCE,
+            layout.EXTRA / "table6",
+        },
+    ),
+    ("train_natural", {layout.classifiers("natural")}),
+    ("train", {layout.classifiers(KEY)}),
+    ("evaluate_natural", {layout.outcomes("natural")}),
+    ("evaluate", {layout.outcomes(KEY)}),
+    ("classifier_tables", {layout.TABLE1, layout.TABLE2, layout.EXTRA / "disamb10"}),
+    ("report", {layout.TABLES, layout.FIGURE5}),
+]
+
+
+@pytest.mark.parametrize(("stage", "paths"), OUTPUTS)
 def test_outputs_are_where_the_layout_says(stage: str, paths: set[Path]) -> None:
     assert outs(dict(stages())[stage]) == {path.as_posix() for path in paths}
 
 
 def test_no_stage_is_left_out_of_the_test_above() -> None:
-    marks = [m for m in test_outputs_are_where_the_layout_says.pytestmark if m.name == "parametrize"]
-    assert {row[0] for row in marks[0].args[1]} == set(STAGES)
+    assert {stage for stage, _ in OUTPUTS} == set(STAGES)
 
 
 @pytest.mark.parametrize(("name", "stage"), stages())
-def test_a_stage_runs_its_own_module_and_depends_on_its_fingerprint(name: str, stage: dict) -> None:
+def test_a_stage_runs_its_own_module_and_depends_on_its_fingerprint(
+    name: str, stage: dict[str, Any]
+) -> None:
     if name in ("code", "synsets"):
         return  # `code` makes the fingerprints; `synsets` is frozen
     words = stage["cmd"].split()

@@ -23,7 +23,7 @@ QUAIL = ClassPrompts(wnid="n01806567", synset="quail", disamb="a quail")
 
 
 def test_a_prompt_is_written_as_in_figure_10() -> None:
-    # looks 0, extent 0 (empty), typical 0, extent 1, size 0, location 1, style 0; first part fastest
+    # looks 0, extent 0 (empty), typical 0, extent 1, size 0, location 1, style 0
     combination = 0 + 2 * (0 + 2 * (0 + 2 * (1 + 2 * (0 + 2 * (1 + 2 * 0)))))
     assert augmented_prompt(MODIFIERS, combination, "quail") == (
         "beautiful, common, extremely small quail, with many other objects visible. Hyper-sharp."

@@ -138,9 +138,7 @@ def test_prune_takes_what_does_not_belong(image_set: str) -> None:
     assert [path.name for path in sorted((root / "train").iterdir())] == ["n02895154.tar"]
 
 
-def test_a_set_that_was_not_made_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_set_that_was_not_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="make the set 'disamb'"):
         read_index("disamb")

@@ -1,4 +1,4 @@
-"""params.yaml, read strictly: it is the only place where a value that shapes a result is written."""
+"""params.yaml, read strictly: the only place where a value that shapes a result is written."""
 
 import re
 import types
@@ -64,6 +64,7 @@ SECTIONS = (
     "generate",
     "embed",
     "train",
+    "evaluate",
     "report",
 )
 

@@ -36,7 +36,7 @@ def read_synsets(path: Path = layout.SYNSETS) -> list[Synset]:
         if not synset.prompt.strip():
             raise InputError(
                 f"{path}, row {number + 2}: class {synset.wnid} has no prompt; "
-                "re-make the file with `make wordnet`."
+                f"restore the file with `git checkout {path}`."
             )
     return synsets
 

@@ -44,9 +44,10 @@ def write_class_tar(path: Path, samples: Iterable[Sample]) -> None:
     """Write one class of one split. The tar gets its name only when it is whole."""
     partial = layout.partial(path)
     partial.parent.mkdir(parents=True, exist_ok=True)
-    with partial.open("wb") as stream, TarWriter(
-        stream, user=OWNER, group=OWNER, mode=0o644, encoder=False, mtime=0
-    ) as tar:
+    with (
+        partial.open("wb") as stream,
+        TarWriter(stream, user=OWNER, group=OWNER, mode=0o644, encoder=False, mtime=0) as tar,
+    ):
         for sample in samples:
             tar.write(
                 {

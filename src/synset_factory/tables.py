@@ -114,9 +114,7 @@ def _paper(table: str) -> list[dict[str, str]]:
 
 def _clip_source(name: str) -> ClipSource:
     image_set, suffix = name.rsplit("-", 1)
-    return ClipSource(
-        image_set=SETS[image_set], modality={"IM": "image", "PRMT": "prompt"}[suffix]
-    )
+    return ClipSource(image_set=SETS[image_set], modality={"IM": "image", "PRMT": "prompt"}[suffix])
 
 
 def write_rows(folder: Path, rows: dict[str, Row]) -> None:

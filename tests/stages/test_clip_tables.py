@@ -31,10 +31,14 @@ def embeddings(seed: int, classes: int, each: int) -> Embeddings:
 def test_a_row_equals_scikit_learn() -> None:
     references, queries = embeddings(0, 9, 20), embeddings(1, 9, 11)
     row, outcomes = experiment_outcomes(experiments()[0], references, queries, seed=0)
-    unit = [e.vectors / np.linalg.norm(e.vectors, axis=1, keepdims=True) for e in (references, queries)]
+    unit = [
+        e.vectors / np.linalg.norm(e.vectors, axis=1, keepdims=True) for e in (references, queries)
+    ]
     centroid = NearestCentroid().fit(unit[0], references.labels)
     centroid.centroids_ /= np.linalg.norm(centroid.centroids_, axis=1, keepdims=True)
-    one = KNeighborsClassifier(1, metric="cosine", algorithm="brute").fit(unit[0], references.labels)
+    one = KNeighborsClassifier(1, metric="cosine", algorithm="brute").fit(
+        unit[0], references.labels
+    )
     expected = {
         "centroid_accuracy": 100 * centroid.score(unit[1], queries.labels),
         "knn1_accuracy": 100 * one.score(unit[1], queries.labels),

@@ -28,7 +28,7 @@ def fingerprints() -> dict[str, str]:
 def test_comments_docstrings_and_layout_change_nothing(package: Path) -> None:
     before = fingerprints()
     (package / "models/pen.py").write_text(
-        '"""A module."""\n\n\ndef draw():\n    # a comment\n    """Draw well."""\n\n    return (1)\n'
+        '"""A module."""\n\ndef draw():\n    # a comment\n    """Draw well."""\n\n    return (1)\n'
     )
     assert fingerprints() == before
 

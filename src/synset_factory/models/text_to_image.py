@@ -51,7 +51,7 @@ class TextToImage:
             )
         diffusers.utils.logging.disable_progress_bar()
         pipe = diffusers.StableDiffusionPipeline.from_pretrained(
-            folder, torch_dtype=dtype, local_files_only=True, use_safetensors=True
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True
         )
         pipe.scheduler = scheduler.from_config(pipe.scheduler.config)
         pipe.set_progress_bar_config(disable=True)

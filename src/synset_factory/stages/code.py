@@ -52,7 +52,7 @@ def imported_modules(tree: ast.Module) -> set[str]:
 
 
 def code_of(module: str) -> dict[str, str]:
-    """Return the source, bare of comments and docstrings, of a module and of all of ours that it imports."""
+    """Return the bare source of a module and of all of ours that it imports, by module."""
     code: dict[str, str] = {}
     pending = [module]
     while pending:

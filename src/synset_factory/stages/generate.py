@@ -1,10 +1,13 @@
 """Stage `generate`: the class tars of one synthetic image set, drawn from its prompts."""
 
 import argparse
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
-import pandas as pd
+import pyarrow.parquet as pq
 import torch
 from filelock import FileLock, Timeout
 from tqdm import tqdm
@@ -14,7 +17,7 @@ from synset_factory.config import ImageSet, claim_world, load_common, load_secti
 from synset_factory.errors import InputError, run_main
 from synset_factory.models.text_to_image import TextToImage, folder_digest
 from synset_factory.prompt_files import Synset, read_synsets, world_classes
-from synset_factory.records import SPLITS, ImageRow, ImageSettings, image_digest
+from synset_factory.records import ImageRow, ImageSettings, image_digest
 from synset_factory.shard_writer import (
     Sample,
     encode_jpeg,
@@ -61,13 +64,11 @@ def read_rows(image_set: str) -> list[ImageRow]:
     path = layout.prompts(image_set)
     if not path.exists():
         raise InputError(f"{path} is missing: make it with `dvc repro prompts`.")
-    table = pd.read_parquet(path)
-    return [ImageRow(**row) for row in table.to_dict("records")]
+    return [ImageRow(**row) for row in pq.read_table(path).to_pylist()]
 
 
-def is_made(image_set: str, rows: list[ImageRow], settings: ImageSettings) -> bool:
-    """Tell whether the tar of these rows (one class of one split) is there as it should be."""
-    path = layout.shard(image_set, rows[0].split, rows[0].wnid)
+def is_made(path: Path, rows: list[ImageRow], settings: ImageSettings) -> bool:
+    """Tell whether a tar holds exactly the images of these rows (one class of one split)."""
     if not path.exists():
         return False
     try:
@@ -77,8 +78,28 @@ def is_made(image_set: str, rows: list[ImageRow], settings: ImageSettings) -> bo
     return found == [(row.key, image_digest(row, settings)) for row in rows]
 
 
+def take_from_other_set(name: str, rows: list[ImageRow], settings: ImageSettings) -> bool:
+    """Copy the tar of these rows from another set on disk that has the same images.
+
+    Nothing in a tar names its set, so the bytes are those that drawing would give.
+    """
+    path = layout.shard(name, rows[0].split, rows[0].wnid)
+    for root in sorted(layout.SHARDS.iterdir()):
+        donor = root / path.relative_to(layout.shards(name))
+        if root.name != name and is_made(donor, rows, settings):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(donor, layout.partial(path))
+            layout.partial(path).replace(path)
+            return True
+    return False
+
+
 def draw_samples(
-    model: TextToImage, rows: list[ImageRow], class_index: int, settings: ImageSettings, bar: tqdm
+    model: TextToImage,
+    rows: list[ImageRow],
+    class_index: int,
+    settings: ImageSettings,
+    bar: "tqdm[Any]",
 ) -> Iterator[Sample]:
     """Draw the images of one class of one split, in chunks aligned to their numbers."""
     for start in range(0, len(rows), settings.batch_size):
@@ -100,10 +121,18 @@ def generate(name: str, settings: ImageSettings, classes: list[Synset], device: 
     by_class: dict[tuple[str, str], list[ImageRow]] = {}
     for row in read_rows(name):
         by_class.setdefault((row.split, row.wnid), []).append(row)
-    missing = [rows for rows in by_class.values() if not is_made(name, rows, settings)]
-    total = sum(len(rows) for rows in by_class.values())
-    to_make = sum(len(rows) for rows in missing)
-    print(f"{name}: {total:,} images, {total - to_make:,} kept, {to_make:,} to make", flush=True)
+    absent = [
+        rows
+        for (split, wnid), rows in by_class.items()
+        if not is_made(layout.shard(name, split, wnid), rows, settings)
+    ]
+    missing = [rows for rows in absent if not take_from_other_set(name, rows, settings)]
+    total, not_kept, to_make = (sum(map(len, x)) for x in (by_class.values(), absent, missing))
+    print(
+        f"{name}: {total:,} images, {total - not_kept:,} kept, "
+        f"{not_kept - to_make:,} reused from other sets, {to_make:,} to make",
+        flush=True,
+    )
     class_indices = {synset.wnid: synset.class_index for synset in classes}
     if missing:
         model = TextToImage(layout.TEXT_TO_IMAGE, settings, device)

@@ -125,9 +125,7 @@ def main() -> None:
         rows_of_recipe[recipe].to_parquet(layout.partial(path), index=False)
         layout.partial(path).replace(path)
 
-    counts = count_prompts(
-        synsets, clarified, previous_disambiguations(synsets, clarified), world
-    )
+    counts = count_prompts(synsets, clarified, previous_disambiguations(synsets, clarified), world)
     layout.PROMPT_COUNTS.parent.mkdir(parents=True, exist_ok=True)
     layout.PROMPT_COUNTS.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
 

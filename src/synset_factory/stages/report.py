@@ -14,7 +14,7 @@ from synset_factory.prompt_files import (
     world_classes,
 )
 from synset_factory.prompt_grammar import ClassPrompts
-from synset_factory.records import TRAIN, VALIDATION
+from synset_factory.records import TRAIN
 from synset_factory.shard_reader import JpegDataset, read_index
 from synset_factory.tables import (
     Row,
@@ -42,7 +42,9 @@ def markdown_table(header: list[str], rows: list[list[str]]) -> str:
     """Return a table that reads well both as plain text and as Markdown."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     lines = [header, ["-" * width for width in widths], *rows]
-    padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
+    padded = [
+        [cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines
+    ]
     return "\n".join("| " + " | ".join(line) + " |" for line in padded)
 
 
@@ -162,8 +164,9 @@ def figure5(classes: list[ClassPrompts], config: ReportConfig) -> Image.Image:
         for line, prompts in enumerate(classes):
             top = header + line * (size + GAP)
             for i, picture in enumerate(_pictures(name, prompts.wnid, images)):
-                sheet.paste(picture.resize((size, size), Image.Resampling.BICUBIC),
-                            (left + i * size, top))
+                sheet.paste(
+                    picture.resize((size, size), Image.Resampling.BICUBIC), (left + i * size, top)
+                )
     for line, prompts in enumerate(classes):
         top = header + line * (size + GAP)
         draw.text((GAP, top), _row_label(prompts), fill="black", font=font)

@@ -1,6 +1,7 @@
 """What captions on the web say: one or two things, in PromptAug's grammar and beyond it."""
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from synset_factory.worlds.miniature.causes import Causes, Word
@@ -88,7 +89,7 @@ def draw_description(causes: Causes, rng: random.Random) -> Description:
     )
 
 
-def _maybe(choices: dict, chance: float, rng: random.Random) -> str | None:
+def _maybe(choices: Mapping[str, object], chance: float, rng: random.Random) -> str | None:
     pick = rng.choice(sorted(choices))
     return pick if rng.random() < chance else None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from PIL import ImageDraw
 
@@ -500,9 +500,7 @@ def _tint(rng: random.Random, colour: Colour, spread: float) -> Colour:
     return red, green, blue
 
 
-def _bands(
-    draw: ImageDraw.ImageDraw, size: int, split: float, top: Colour, bottom: Colour
-) -> None:
+def _bands(draw: ImageDraw.ImageDraw, size: int, split: float, top: Colour, bottom: Colour) -> None:
     draw.rectangle((0, 0, size, size * split), fill=top)
     draw.rectangle((0, size * split, size, size), fill=bottom)
 

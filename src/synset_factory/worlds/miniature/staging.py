@@ -114,9 +114,7 @@ def _main_things(
     ]
 
 
-def _size(
-    description: Description, glossy: bool, causes: Causes, rng: random.Random
-) -> float:
+def _size(description: Description, glossy: bool, causes: Causes, rng: random.Random) -> float:
     """The scale of the main thing against the standard one."""
     if description.size is not None:
         strength = causes.extent[description.extent_of_size]
@@ -228,9 +226,7 @@ def _companion(
     ]
 
 
-def _backdrop(
-    description: Description, glossy: bool, causes: Causes, rng: random.Random
-) -> str:
+def _backdrop(description: Description, glossy: bool, causes: Causes, rng: random.Random) -> str:
     if description.backdrop is not None:
         return description.backdrop
     return STUDIO if glossy else rng.choice(sorted(causes.backdrops))

@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from synset_factory import layout
-from synset_factory.config import load_common, load_section
-from synset_factory.errors import run_main
+from synset_factory.config import claim_world, load_common, load_section
 from synset_factory.seeds import derive_seed
 from synset_factory.worlds.miniature.captions import draw_caption
 from synset_factory.worlds.miniature.causes import Causes, load_causes
@@ -49,14 +48,16 @@ def render_web(number: int, seed: int, causes: Causes, size: int) -> tuple[bytes
     return stream.getvalue(), said.caption, ", ".join(said.things)
 
 
-def _run() -> None:
-    config, seed = load_section(WebConfig, "web"), load_common().seed
+def main() -> None:
+    """Draw the web into data/web/web.parquet. Raises InputError for bad params or causes."""
+    config, common = load_section(WebConfig, "web"), load_common()
+    claim_world(common.world)
     causes = load_causes()
     print(
         f"Drawing a web of {config.pictures:,} captioned pictures of {config.size} x "
         f"{config.size} pixels; {len(causes.words)} rows of words say what is on them."
     )
-    draw = partial(render_web, seed=seed, causes=causes, size=config.size)
+    draw = partial(render_web, seed=common.seed, causes=causes, size=config.size)
     numbers = range(config.pictures)
     with ProcessPoolExecutor(PROCESSES) as pool:
         drawn = pool.map(draw, numbers, chunksize=CHUNK)
@@ -67,8 +68,3 @@ def _run() -> None:
     temporary = layout.partial(layout.WEB)
     pq.write_table(table, temporary)
     os.replace(temporary, layout.WEB)
-
-
-def main() -> None:
-    """Draw the web into data/web/web.parquet. Raises InputError for bad params or causes."""
-    run_main(_run)

@@ -1,0 +1,238 @@
+"""An image's bytes depend on its row and its settings, and on nothing else."""
+
+import shutil
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from filelock import FileLock
+
+from synset_factory import layout
+from synset_factory.errors import InputError
+from synset_factory.models.text_to_image import TextToImage, folder_digest
+from synset_factory.records import ImageSettings
+from synset_factory.stages import generate
+from tests.tiny_models import LATENT, SIZE, save_text_to_image
+
+REPOSITORY = Path(__file__).parents[2]
+WNIDS = ["n01580077", "n01847000"]
+PROMPTS = {"n01580077": "jay", "n01847000": "drake"}
+SETTINGS = ImageSettings(
+    negative_prompt="",
+    guidance_scale=7.5,
+    steps=2,
+    scheduler="DPMSolverMultistepScheduler",
+    height=SIZE,
+    width=SIZE,
+    dtype="float32",
+    batch_size=4,
+    jpeg_quality=90,
+    generator="tiny",
+    recipe=generate.RECIPE,
+)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "text_to_image"
+    save_text_to_image(folder)
+    return folder
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_folder: Path) -> Path:
+    """A repository with a tiny model, two classes and one set, 6 + 4 images a class."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(REPOSITORY / "prompts", "prompts")
+    shutil.copytree(model_folder, layout.TEXT_TO_IMAGE)
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    params["wnids"] = WNIDS
+    params["sets"] = {
+        "disamb": {"prompts": "disamb", "guidance_scale": 7.5},
+        "synset": {"prompts": "synset", "guidance_scale": 7.5},
+    }
+    keys = ("steps", "height", "width", "batch_size")
+    params["generate"] |= {key: getattr(SETTINGS, key) for key in keys}
+    layout.PARAMS.write_text(yaml.safe_dump(params))
+    write_prompts(PROMPTS)
+    return tmp_path
+
+
+def write_prompts(prompts: dict[str, str], name: str = "disamb") -> None:
+    rows = [
+        [wnid, split, number, prompts[wnid], 100 * number + len(split)]
+        for wnid in WNIDS
+        for split, count in (("train", 6), ("validation", 4))
+        for number in range(count)
+    ]
+    layout.IMAGE_PROMPTS.mkdir(parents=True, exist_ok=True)
+    columns = ["wnid", "split", "number", "prompt", "seed"]
+    pd.DataFrame(rows, columns=columns).to_parquet(layout.prompts(name), index=False)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, name: str = "disamb") -> None:
+    monkeypatch.setattr("sys.argv", ["generate", name])
+    generate.main()
+
+
+def hashes(name: str = "disamb") -> dict[str, str]:
+    root = layout.shards(name)
+    return {
+        path.relative_to(root).as_posix(): sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_twice_from_nothing_gives_the_same_bytes(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(monkeypatch)
+    first = hashes()
+    shutil.rmtree(layout.shards("disamb"))
+    run(monkeypatch)
+    assert hashes() == first
+    assert {f"{s}/{w}.tar" for s in ("train", "validation") for w in WNIDS} < set(first)
+
+
+def test_a_revised_prompt_makes_its_class_anew_and_no_other(
+    world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch)
+    before = hashes()
+    write_prompts(PROMPTS | {"n01847000": "a drake duck"})
+    capsys.readouterr()
+    run(monkeypatch)
+    assert "20 images, 10 kept, 0 reused from other sets, 10 to make" in capsys.readouterr().out
+    tars = {name for name, digest in hashes().items() if before[name] != digest}
+    assert {name for name in tars if name.endswith(".tar")} == {
+        "train/n01847000.tar",
+        "validation/n01847000.tar",
+    }
+
+
+def test_after_an_interruption_only_the_missing_classes_are_made(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(monkeypatch)
+    whole = hashes()
+    layout.shard("disamb", "train", "n01580077").unlink()
+    damaged = layout.shard("disamb", "train", "n01847000")
+    damaged.write_bytes(damaged.read_bytes()[:-5000])
+    layout.index("disamb").unlink()
+    (layout.shards("disamb") / "train" / "n01847000.tar.tmp").write_bytes(b"half")
+    run(monkeypatch)
+    assert hashes() == whole
+
+
+def test_what_another_set_has_is_reused_with_the_bytes_of_drawing(
+    world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch)
+    drawn = hashes()
+    write_prompts(PROMPTS | {"n01847000": "drake, duck"}, "synset")
+    capsys.readouterr()
+    run(monkeypatch, "synset")
+    assert "0 kept, 10 reused from other sets, 10 to make" in capsys.readouterr().out
+    shutil.rmtree(layout.shards("disamb"))
+    shutil.rmtree(layout.shards("synset") / "validation")
+    run(monkeypatch)
+    assert hashes() == drawn
+
+
+def draw(folder: Path, prompts: list[str], seeds: list[int], **changes: Any) -> list[bytes]:
+    model = TextToImage(folder, replace(SETTINGS, **changes), "cpu")
+    return [image.tobytes() for image in model.draw(prompts, seeds)]
+
+
+def test_a_short_chunk_gives_the_bytes_of_a_full_one(model_folder: Path) -> None:
+    full = draw(model_folder, ["jay"] * 4, [1, 2, 3, 4])
+    assert draw(model_folder, ["jay"] * 2, [1, 2]) == full[:2]
+
+
+def test_the_noise_is_the_seeds_alone_and_guidance_doubles_the_batch(model_folder: Path) -> None:
+    """If this has to change, images change with it: raise RECIPE in stages/generate.py."""
+    seen: list[torch.Tensor] = []
+    for guidance_scale, copies in ((7.5, 2), (1.0, 1)):
+        seen.clear()
+        model = TextToImage(model_folder, replace(SETTINGS, guidance_scale=guidance_scale), "cpu")
+        model.pipe.unet.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        model.draw(["jay", "drake"], [5, 6])
+        noise = [
+            torch.randn(1, 4, LATENT, LATENT, generator=torch.Generator().manual_seed(seed))
+            for seed in (5, 6, 5, 5)
+        ]
+        expected = torch.cat(noise * copies) * model.pipe.scheduler.init_noise_sigma
+        assert torch.equal(seen[0], expected)
+        assert len(seen) == SETTINGS.steps
+
+
+def test_prompt_seed_and_guidance_scale_change_the_picture(model_folder: Path) -> None:
+    pictures = [
+        draw(model_folder, ["jay"], [1])[0],
+        draw(model_folder, ["drake"], [1])[0],
+        draw(model_folder, ["jay"], [2])[0],
+        draw(model_folder, ["jay"], [1], guidance_scale=2.5)[0],
+    ]
+    assert len(set(pictures)) == 4
+
+
+def test_a_generator_that_draws_nan_stops_with_one_sentence_and_no_tar(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = layout.TEXT_TO_IMAGE / "unet" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    tensors["conv_in.bias"][0] = float("nan")
+    save_file(tensors, weights)
+    with pytest.raises(InputError, match=r"text_to_image draws NaN at dtype float32"):
+        run(monkeypatch)
+    assert not list(layout.SHARDS.rglob("*.tar"))
+
+
+def test_a_second_run_on_one_set_stops(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout.SHARDS.mkdir(parents=True)
+    with (
+        FileLock(layout.SHARDS / "disamb.lock"),
+        pytest.raises(InputError, match="is being written by another run"),
+    ):
+        run(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"scheduler": "NoScheduler"}, "'NoScheduler' is no scheduler of diffusers"),
+        ({"dtype": "int8"}, "generate.dtype 'int8' is unknown"),
+    ],
+)
+def test_unknown_settings_are_named(
+    model_folder: Path, changes: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        TextToImage(model_folder, replace(SETTINGS, **changes), "cpu")
+
+
+def test_an_unknown_set_and_a_missing_model_are_named(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="there is no set 'other'"):
+        run(monkeypatch, "other")
+    shutil.rmtree(layout.TEXT_TO_IMAGE)
+    with pytest.raises(InputError, match="text_to_image is missing"):
+        run(monkeypatch)
+
+
+def test_a_folders_digest_tells_names_and_contents(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1")
+    first = folder_digest(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    second = folder_digest(tmp_path)
+    (tmp_path / "b").write_text("2")
+    assert len({first, second, folder_digest(tmp_path)}) == 3
