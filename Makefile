@@ -17,7 +17,9 @@ help: ## list these targets
 run: $(STAMP) ## from a fresh clone to the paper's tables
 	@$(IN_VENV) synset-factory check
 	@$(IN_VENV) dvc repro
-	@echo "The tables, this run beside the paper: metrics/tables.md"
+	@cat metrics/tables.md
+	@echo "These tables are metrics/tables.md, a row each in metrics/*/*.json;"
+	@echo "pictures of each class and set: metrics/figure5.png; image sets and models: data/."
 
 test: $(STAMP) ## run all tests
 	@$(IN_VENV) python -m pytest

@@ -12,7 +12,7 @@ SYNSETS = PROMPTS / "synsets.csv"
 DISAMBIGUATIONS = PROMPTS / "disambiguations.csv"
 MODIFIERS = PROMPTS / "modifiers.yaml"
 
-MINIATURE_CAUSES = Path("worlds/miniature.yaml")
+MINIATURE_CAUSES = Path("worlds/miniature_causes.yaml")
 
 DATA = Path("data")
 WORLD = DATA / "world"

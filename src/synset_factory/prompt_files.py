@@ -9,9 +9,9 @@ from pathlib import Path
 import yaml
 
 from synset_factory import layout
-from synset_factory.config import load_common
+from synset_factory.config import Common, load_common
 from synset_factory.errors import InputError
-from synset_factory.prompt_grammar import ClassPrompts, Modifiers
+from synset_factory.prompt_grammar import RECIPES, ClassPrompts, Modifiers
 
 SYNSET_COLUMNS = ("class_index", "wnid", "synset_prompt", "definition")
 DISAMBIGUATION_COLUMNS = ("wnid", "prompt", "reason", "note", "source")
@@ -89,6 +89,25 @@ def read_modifiers(path: Path = layout.MODIFIERS) -> Modifiers:
         if len(set(words)) != len(words):
             raise InputError(f"{path}: part '{name}' has a word twice; remove one.")
     return Modifiers(**{name: tuple(words) for name, words in parts.items()})
+
+
+def check_recipes(common: Common, modifiers: Modifiers) -> None:
+    """Check that the sets of params.yaml can have their prompts.
+
+    Raises InputError for an unknown recipe, or for vocabularies that make too few prompts.
+    """
+    wanted = common.splits.train + common.splits.validation
+    for name, image_set in common.sets.items():
+        if image_set.prompts not in RECIPES:
+            raise InputError(
+                f"{layout.PARAMS}: sets.{name}.prompts '{image_set.prompts}' is unknown; choose "
+                f"one of {', '.join(RECIPES)}."
+            )
+        if image_set.prompts == "promptaug" and wanted > modifiers.combinations:
+            raise InputError(
+                f"{layout.MODIFIERS}: its words make {modifiers.combinations:,} different "
+                f"prompts, but '{name}' needs {wanted:,} a class; add words or lower splits."
+            )
 
 
 def world_classes(synsets: Iterable[Synset]) -> list[Synset]:

@@ -11,12 +11,12 @@ from synset_factory import layout
 from synset_factory.config import SECTIONS, load_common, load_section
 from synset_factory.errors import InputError
 from synset_factory.prompt_files import (
+    check_recipes,
     read_disambiguations,
     read_modifiers,
     read_synsets,
     world_classes,
 )
-from synset_factory.prompt_grammar import RECIPES
 from synset_factory.stages.code import stage_modules
 
 
@@ -42,14 +42,8 @@ def check() -> None:
             load_section(section_class, section)
     synsets = read_synsets()
     read_disambiguations(synset.wnid for synset in synsets)
-    read_modifiers()
+    check_recipes(common, read_modifiers())
     classes = world_classes(synsets)
-    for name, image_set in common.sets.items():
-        if image_set.prompts not in RECIPES:
-            raise InputError(
-                f"{layout.PARAMS}: sets.{name}.prompts '{image_set.prompts}' is unknown; choose "
-                f"one of {', '.join(RECIPES)}."
-            )
     print(
         f"{layout.PARAMS} and {layout.PROMPTS}/ fit together: world {common.world}, "
         f"{len(classes)} classes, {len(common.sets)} synthetic sets."

@@ -15,6 +15,7 @@ from synset_factory.config import Common, claim_world, load_common
 from synset_factory.errors import InputError, run_main
 from synset_factory.prompt_files import (
     Synset,
+    check_recipes,
     class_prompts,
     parse_disambiguations,
     read_disambiguations,
@@ -22,7 +23,7 @@ from synset_factory.prompt_files import (
     read_synsets,
     world_classes,
 )
-from synset_factory.prompt_grammar import RECIPES, ClassPrompts, Modifiers, prompts_of_class
+from synset_factory.prompt_grammar import ClassPrompts, Modifiers, prompts_of_class
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
 
@@ -30,21 +31,11 @@ from synset_factory.seeds import derive_seed
 def build_rows(
     recipe: str, classes: list[ClassPrompts], modifiers: Modifiers, common: Common
 ) -> pd.DataFrame:
-    """Return the rows of one set: wnid, split, number, prompt, seed.
-
-    Raises InputError for an unknown recipe or for vocabularies that are too small.
-    """
-    if recipe not in RECIPES:
-        raise InputError(
-            f"{layout.PARAMS}: prompts '{recipe}' is unknown; choose one of {', '.join(RECIPES)}."
-        )
+    """Return the rows of one set: wnid, split, number, prompt."""
     counts = {TRAIN: common.splits.train, VALIDATION: common.splits.validation}
     columns: dict[str, list[object]] = {"wnid": [], "split": [], "number": [], "prompt": []}
     for each in tqdm(classes, desc=f"prompts {recipe}", unit="class", leave=False):
-        try:
-            prompts = prompts_of_class(recipe, each, modifiers, counts, common.seed)
-        except ValueError as error:
-            raise InputError(f"{layout.MODIFIERS}: {error}; add words to it.") from None
+        prompts = prompts_of_class(recipe, each, modifiers, counts, common.seed)
         for split, texts in prompts.items():
             columns["wnid"] += [each.wnid] * len(texts)
             columns["split"] += [split] * len(texts)
@@ -110,6 +101,7 @@ def main() -> None:
     synsets = read_synsets()
     clarified = read_disambiguations(synset.wnid for synset in synsets)
     modifiers = read_modifiers()
+    check_recipes(common, modifiers)
     classes = class_prompts(synsets, clarified)
     selected = world_classes(synsets)
     world = {synset.wnid for synset in selected}

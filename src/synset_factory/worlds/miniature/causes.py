@@ -1,4 +1,4 @@
-"""The table of causes, worlds/miniature.yaml, as frozen dataclasses."""
+"""The table of causes, worlds/miniature_causes.yaml, as frozen dataclasses."""
 
 from dataclasses import dataclass
 from math import isclose

@@ -1,11 +1,11 @@
 """Part `web`: a captioned web of pictures, glossy and noisy, on which the models are trained."""
 
 import io
-import os
 import random
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -48,6 +48,23 @@ def render_web(number: int, seed: int, causes: Causes, size: int) -> tuple[bytes
     return stream.getvalue(), said.caption, ", ".join(said.things)
 
 
+def draw_web(pictures: int, size: int, seed: int, causes: Causes) -> list[tuple[bytes, str, str]]:
+    """Draw the whole web in processes of its own; one row a picture, as `render_web` has it."""
+    draw = partial(render_web, seed=seed, causes=causes, size=size)
+    with ProcessPoolExecutor(PROCESSES) as pool:
+        drawn = pool.map(draw, range(pictures), chunksize=CHUNK)
+        return list(tqdm(drawn, total=pictures, desc="web", unit="picture"))
+
+
+def write_web(rows: list[tuple[bytes, str, str]], path: Path) -> None:
+    """Write the rows as a table of columns image, caption, concept."""
+    columns = dict(zip(("image", "caption", "concept"), zip(*rows, strict=True), strict=True))
+    table = pa.table({name: pa.array(values) for name, values in columns.items()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, layout.partial(path))
+    layout.partial(path).replace(path)
+
+
 def main() -> None:
     """Draw the web into data/web/web.parquet. Raises InputError for bad params or causes."""
     config, common = load_section(WebConfig, "web"), load_common()
@@ -55,16 +72,7 @@ def main() -> None:
     causes = load_causes()
     print(
         f"Drawing a web of {config.pictures:,} captioned pictures of {config.size} x "
-        f"{config.size} pixels; {len(causes.words)} rows of words say what is on them."
+        f"{config.size} pixels; {len(causes.words)} rows of words say what is on them.",
+        flush=True,
     )
-    draw = partial(render_web, seed=common.seed, causes=causes, size=config.size)
-    numbers = range(config.pictures)
-    with ProcessPoolExecutor(PROCESSES) as pool:
-        drawn = pool.map(draw, numbers, chunksize=CHUNK)
-        rows = list(tqdm(drawn, total=config.pictures, desc="web", unit="picture"))
-    columns = dict(zip(("image", "caption", "concept"), zip(*rows, strict=True), strict=True))
-    table = pa.table({name: pa.array(values) for name, values in columns.items()})
-    layout.WEB.parent.mkdir(parents=True, exist_ok=True)
-    temporary = layout.partial(layout.WEB)
-    pq.write_table(table, temporary)
-    os.replace(temporary, layout.WEB)
+    write_web(draw_web(config.pictures, config.size, common.seed, causes), layout.WEB)
