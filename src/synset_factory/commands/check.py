@@ -4,7 +4,6 @@ It takes a second and is run before anything that takes long.
 """
 
 import importlib
-from dataclasses import is_dataclass
 from typing import Any
 
 from synset_factory import layout
@@ -20,15 +19,11 @@ from synset_factory.prompt_files import (
 from synset_factory.stages.code import stage_modules
 
 
-def config_class(module: str) -> type[Any] | None:
-    """Return the config dataclass that lies beside a stage, if the stage has one."""
-    loaded = vars(importlib.import_module(module)).values()
-    classes = [
-        each
-        for each in loaded
-        if is_dataclass(each) and isinstance(each, type) and each.__module__ == module
-    ]
-    return next((each for each in classes if each.__name__.endswith("Config")), None)
+def config_class(stage: str, module: str) -> type[Any]:
+    """Return the config dataclass that lies beside a stage: GenerateConfig of `generate`."""
+    name = "".join(word.title() for word in stage.split("_")) + "Config"
+    found: type[Any] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def check() -> None:
@@ -38,8 +33,7 @@ def check() -> None:
     if not any(".worlds." in module for module in modules.values()):
         raise InputError(f"{layout.PARAMS}: there is no world '{common.world}'; correct its name.")
     for section in SECTIONS:
-        if section in modules and (section_class := config_class(modules[section])):
-            load_section(section_class, section)
+        load_section(config_class(section, modules[section]), section)
     synsets = read_synsets()
     read_disambiguations(synset.wnid for synset in synsets)
     check_recipes(common, read_modifiers())
