@@ -97,7 +97,7 @@ def test_long_outputs_persist_and_metrics_belong_to_git() -> None:
 
 
 def test_params_of_stages_are_sections_or_common_keys() -> None:
-    common = {"world", "seed", "wnids", "splits", "sets"}
+    common = {"world", "seed", "threads", "wnids", "splits", "sets"}
     for _, stage in stages():
         for key in stage.get("params", []):
             assert key.split(".")[0] in common | set(SECTIONS)

@@ -45,7 +45,11 @@ def small_params() -> dict[str, object]:
 def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run one of .venv's commands in a folder."""
     bin_folder = Path(sys.executable).parent
-    environment = os.environ | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
+    environment = os.environ | {
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(folder / "src"),  # its own code, not the installed one
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
     return subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

@@ -39,8 +39,7 @@ class Run:
     """How the work is done on this machine. No result depends on it, so no stage does either."""
 
     device: str  # of torch: cpu, cuda, ...
-    threads: int  # of torch on the CPU
-    workers: int  # processes that read images
+    workers: int  # processes that read images for a training or an embedding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +48,7 @@ class Common:
 
     world: str  # module of synset_factory.worlds that makes the inputs
     seed: int  # every noise, draw and initialisation comes from it
+    threads: int  # of torch on the CPU: the bytes of what is trained depend on it
     wnids: tuple[str, ...] | str  # the classes of this world, or "all"
     splits: Splits  # of the synthetic sets
     sets: dict[str, ImageSet]

@@ -46,7 +46,7 @@ def main() -> None:
     common = load_common()
     claim_world(common.world)
     config = load_section(EmbedConfig, "embed")
-    torch.set_num_threads(common.run.threads)
+    torch.set_num_threads(common.threads)
 
     clip = Clip(layout.CLIP, common.run.device)
     index = read_index(name)

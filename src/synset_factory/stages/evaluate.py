@@ -78,7 +78,7 @@ def main() -> None:
     common = load_common()
     claim_world(common.world)
     config = load_section(EvaluateConfig, "evaluate")
-    torch.set_num_threads(common.run.threads)
+    torch.set_num_threads(common.threads)
     tables = [t for pair in pairs_of(name) for t in evaluate_pair(*pair, config, common.run)]
     path = layout.outcomes(name)
     path.parent.mkdir(parents=True, exist_ok=True)

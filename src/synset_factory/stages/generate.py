@@ -159,7 +159,7 @@ def main() -> None:
     if name not in common.sets:
         raise InputError(f"{layout.PARAMS}: there is no set '{name}'; add it under sets.")
     config = load_section(GenerateConfig, "generate")
-    torch.set_num_threads(common.run.threads)
+    torch.set_num_threads(common.threads)
     classes = world_classes(read_synsets())
     settings = image_settings(common.sets[name], config)
     lock = FileLock(layout.SHARDS / f"{name}.lock")

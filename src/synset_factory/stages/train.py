@@ -30,17 +30,18 @@ def main() -> None:
     common = load_common()
     claim_world(common.world)
     config = load_section(TrainConfig, "train")
-    torch.set_num_threads(common.run.threads)
+    torch.set_num_threads(common.threads)
 
     index = read_index(name, TRAIN)
     class_names = list(index.drop_duplicates("cls").sort_values("cls")["wnid"])
     print(
         f"{name}: {config.seeds} classifiers of {len(class_names)} classes, {len(index):,} images"
     )
+    dataset = JpegDataset(name, index)
     for number in range(config.seeds):
         # The seed does not name the set: classifiers of all sets start from the same weights.
         model = classifier.train(
-            JpegDataset(name, index),
+            dataset,
             class_names,
             config.classifier,
             derive_seed(common.seed, "classifier", number),

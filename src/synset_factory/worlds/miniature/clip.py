@@ -117,7 +117,7 @@ def replace_folder(temporary: Path, folder: Path) -> None:
 def main() -> None:
     """Train the CLIP into data/models/clip. Raises InputError for bad params or a NaN loss."""
     config, common = load_section(ClipConfig, "clip"), load_common()
-    torch.set_num_threads(common.run.threads)
+    torch.set_num_threads(common.threads)
     images, captions = read_web()
     print(
         f"Training a CLIP ({config.vision}, {config.text_layers} text layers) on "

@@ -43,6 +43,8 @@ class VaeConfig:
 
     channels: tuple[int, ...]  # of each resolution, finest first
     latent_channels: int
+    norm_groups: int
+    posterior_log_variance: float  # of the latents, before training
     steps: int
     warmup_steps: int
     batch_size: int  # pictures
@@ -100,7 +102,7 @@ def train_vae(config: VaeConfig, images: torch.Tensor, seed: int) -> Autoencoder
         block_out_channels=config.channels,
         layers_per_block=1,
         latent_channels=config.latent_channels,
-        norm_num_groups=8,
+        norm_num_groups=config.norm_groups,
         sample_size=images.shape[-1],
         scaling_factor=1.0,
         mid_block_add_attention=False,
@@ -251,7 +253,7 @@ def train_pipeline(
 def main() -> None:
     """Train into data/models/text_to_image. Raises InputError for bad params or a NaN loss."""
     config, common = load_section(TextToImageConfig, "text_to_image"), load_common()
-    torch.set_num_threads(common.run.threads)
+    torch.set_num_threads(common.threads)
     if not layout.CLIP.is_dir():
         raise InputError(f"{layout.CLIP} is missing: make it with `dvc repro clip`.")
     images, captions = read_web()
