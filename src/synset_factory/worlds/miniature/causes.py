@@ -149,6 +149,7 @@ class Causes:
     web: WebShares
     life: Life
     glossy: Glossy
+    haze: float  # share of white in every backdrop
     standard_scale: float  # half the size of a thing of standard size, in picture widths
 
 

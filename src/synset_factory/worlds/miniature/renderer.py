@@ -41,6 +41,7 @@ class Scene:
 
     things: tuple[Thing, ...]  # drawn in this order
     backdrop: str  # of drawing.BACKDROPS
+    haze: float  # share of white in the backdrop
     occluder: Occluder | None
     brightness: float  # factors, 1 leaves the picture as it is
     contrast: float
@@ -56,6 +57,7 @@ def render(scene: Scene, size: int) -> Image.Image:
     image = Image.new("RGB", (canvas, canvas))
     draw = ImageDraw.Draw(image)
     BACKDROPS[scene.backdrop](draw, canvas, rng)
+    image.paste(Image.blend(image, Image.new("RGB", image.size, "white"), scene.haze))
     for thing in scene.things:
         _draw_thing(draw, thing, canvas, rng)
     if scene.occluder is not None:

@@ -56,6 +56,7 @@ def stage(
     return Scene(
         things=(*behind, *main, *companion),
         backdrop=_backdrop(description, glossy, causes, rng),
+        haze=causes.haze,
         occluder=_occluder(rng) if rng.random() < place.occluded else None,
         brightness=brightness,
         contrast=contrast,
