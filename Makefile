@@ -7,9 +7,6 @@ STAMP := $(VENV)/.installed
 IN_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
-# Threads that wait must not spin: with another process on a core they stall each other.
-export OMP_WAIT_POLICY := PASSIVE
-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test lint wordnet lock

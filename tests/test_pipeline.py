@@ -48,7 +48,6 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {
         "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder / "src"),  # its own code, not the installed one
-        "OMP_WAIT_POLICY": "PASSIVE",
     }
     return subprocess.run(
         words, cwd=folder, env=environment, capture_output=True, text=True, check=False

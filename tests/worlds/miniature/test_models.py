@@ -45,8 +45,10 @@ CLIP = ClipConfig(
     weight_decay=0.05,
 )
 VAE = VaeConfig(
-    channels=(8, 16, 16),
+    channels=(8, 16),
     latent_channels=4,
+    norm_groups=4,
+    posterior_log_variance=-6.0,
     steps=STEPS,
     warmup_steps=1,
     batch_size=8,

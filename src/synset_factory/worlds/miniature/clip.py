@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from synset_factory import layout
 from synset_factory.config import load_common, load_section
 from synset_factory.seeds import derive_seed
-from synset_factory.worlds.miniature.training import batches, parameter_groups, read_web, train
+from synset_factory.worlds.miniature.training import batches, create_optimizer, read_web, train
 
 MEAN = STD = (0.5, 0.5, 0.5)  # of the pictures that the CLIP is given
 MAX_LOGIT_SCALE = 4.6052  # ln 100, as open_clip clamps it
@@ -33,6 +33,7 @@ class ClipConfig:
     steps: int
     warmup_steps: int
     batch_size: int  # pairs; every other pair of the batch is a negative
+    optimizer: str  # timm's name
     learning_rate: float
     weight_decay: float
 
@@ -81,11 +82,7 @@ def train_clip(
     name = f"local-dir:{folder}"
     model = open_clip.create_model(name, load_weights=False)
     texts = open_clip.get_tokenizer(name)(captions)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(model.parameters(), config.weight_decay),
-        lr=config.learning_rate,
-        betas=(0.9, 0.98),
-    )
+    optimizer = create_optimizer(model, config.optimizer, config.learning_rate, config.weight_decay)
     rng = torch.Generator().manual_seed(derive_seed(seed, "clip", "batches"))
     order, loss = batches(len(captions), config.batch_size, rng), ClipLoss()
 

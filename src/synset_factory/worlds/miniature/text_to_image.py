@@ -26,7 +26,13 @@ from synset_factory.worlds.miniature.text_tower import (
     transformers_text_model,
     transformers_tokenizer,
 )
-from synset_factory.worlds.miniature.training import batches, parameter_groups, read_web, train
+from synset_factory.worlds.miniature.training import (
+    batches,
+    create_optimizer,
+    read_web,
+    start_as_identity,
+    train,
+)
 
 SCHEDULE = {  # Stable Diffusion's own
     "beta_schedule": "scaled_linear",
@@ -48,9 +54,11 @@ class VaeConfig:
     steps: int
     warmup_steps: int
     batch_size: int  # pictures
+    optimizer: str  # timm's name
     learning_rate: float
     kl_weight: float  # of the divergence summed over a picture's latents, against the mean L1
     edge_weight: float  # of the L1 between differences of neighbouring pixels
+    colour_weight: float  # of the L1 between differences of a pixel's colours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +73,7 @@ class UnetConfig:
     steps: int
     warmup_steps: int
     batch_size: int  # pictures
+    optimizer: str  # timm's name
     learning_rate: float
     weight_decay: float
     caption_dropout: float  # share of the pictures that are learnt without their caption
@@ -84,12 +93,32 @@ def scaled(images: torch.Tensor) -> torch.Tensor:
     return (images.float() / 127.5 - 1.0).contiguous(memory_format=torch.channels_last)
 
 
-def reconstruction_loss(drawn: torch.Tensor, wanted: torch.Tensor, edges: float) -> torch.Tensor:
-    """L1 between pictures, and, weighted by `edges`, between their pixels' differences."""
-    loss = F.l1_loss(drawn, wanted)
+def opponent(images: torch.Tensor) -> torch.Tensor:
+    """Pictures [N, 3, H, W] as red against green and yellow against blue, [N, 2, H, W]."""
+    red, green, blue = images.unbind(1)
+    return torch.stack([red - green, (red + green) / 2 - blue], dim=1)
+
+
+def reconstruction_loss(
+    drawn: torch.Tensor, wanted: torch.Tensor, edges: float, colours: float
+) -> torch.Tensor:
+    """L1 between pictures, and, weighted, between neighbouring pixels' and colours' differences.
+
+    Without the last, an autoencoder that has few steps to learn in gives all of them to light
+    and shade.
+    """
+    loss = F.l1_loss(drawn, wanted) + colours * F.l1_loss(opponent(drawn), opponent(wanted))
     for axis in (2, 3):
         loss = loss + edges * F.l1_loss(drawn.diff(dim=axis), wanted.diff(dim=axis))
     return loss
+
+
+@torch.no_grad()
+def start_with_small_variance(vae: AutoencoderKL, log_variance: float) -> None:
+    """Make every latent's variance the same small one, so that its mean is heard at once."""
+    channels = vae.config.latent_channels
+    vae.quant_conv.weight[channels:].zero_()
+    vae.quant_conv.bias[channels:].fill_(log_variance)
 
 
 def train_vae(config: VaeConfig, images: torch.Tensor, seed: int) -> AutoencoderKL:
@@ -107,7 +136,9 @@ def train_vae(config: VaeConfig, images: torch.Tensor, seed: int) -> Autoencoder
         scaling_factor=1.0,
         mid_block_add_attention=False,
     ).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(parameter_groups(vae.parameters(), 0.01), lr=config.learning_rate)
+    start_as_identity(vae)
+    start_with_small_variance(vae, config.posterior_log_variance)
+    optimizer = create_optimizer(vae, config.optimizer, config.learning_rate, 0.01)
     rng = torch.Generator().manual_seed(derive_seed(seed, "vae", "batches"))
     order = batches(len(images), config.batch_size, rng)
 
@@ -115,7 +146,7 @@ def train_vae(config: VaeConfig, images: torch.Tensor, seed: int) -> Autoencoder
         wanted = scaled(images[next(order)])
         latents = vae.encode(wanted).latent_dist
         drawn = vae.decode(latents.sample(rng)).sample
-        loss = reconstruction_loss(drawn, wanted, config.edge_weight)
+        loss = reconstruction_loss(drawn, wanted, config.edge_weight, config.colour_weight)
         return loss + config.kl_weight * latents.kl().mean()
 
     vae.train()
@@ -159,9 +190,8 @@ def train_unet(
     """Train on latents [N, C, h, w] and their captions' tokens [N, L]; `empty` is [L]."""
     torch.manual_seed(derive_seed(seed, "unet"))
     unet = _new_unet(config, latents, tower.config.hidden_size)
-    optimizer = torch.optim.AdamW(
-        parameter_groups(unet.parameters(), config.weight_decay), lr=config.learning_rate
-    )
+    start_as_identity(unet)
+    optimizer = create_optimizer(unet, config.optimizer, config.learning_rate, config.weight_decay)
     average = EMAModel(unet.parameters(), decay=config.ema_decay, use_ema_warmup=False)
     schedule = DDPMScheduler(**SCHEDULE)
     rng = torch.Generator().manual_seed(derive_seed(seed, "unet", "batches"))
