@@ -230,15 +230,6 @@ def pickup(pen: Pen, body: Colour) -> None:
     _wheels(pen, -0.6, 0.6, radius=0.24)
 
 
-def moving_van(pen: Pen, body: Colour) -> None:
-    """A big plain box with a cab in front and a stripe on the box."""
-    pen.box(WHITE, -1.0, -0.7, 0.4, 0.45)
-    pen.box(body, -1.0, -0.25, 0.4, 0.05)
-    pen.shape(body, (0.42, -0.25), (0.75, -0.25), (0.98, 0.1), (0.98, 0.45), (0.42, 0.45))
-    pen.shape(GLASS, (0.52, -0.15), (0.7, -0.15), (0.86, 0.1), (0.52, 0.1))
-    _wheels(pen, -0.65, 0.65)
-
-
 def garbage_truck(pen: Pen, body: Colour) -> None:
     """A truck with a sloped ribbed hopper behind and a cab in front."""
     pen.shape(body, (-0.7, -0.65), (0.35, -0.65), (0.35, 0.45), (-1.0, 0.45), (-1.0, 0.0))
@@ -353,15 +344,6 @@ def teapot(pen: Pen, body: Colour) -> None:
     pen.oval(body, 0.0, 0.2, 0.62, 0.52)
     pen.oval(shade(body, 0.7), 0.0, -0.28, 0.36, 0.1)
     pen.oval(shade(body, 0.6), 0.0, -0.45, 0.12, 0.12)
-
-
-def pop_bottle(pen: Pen, body: Colour) -> None:
-    """A slim bottle with a cap and a label."""
-    pen.box((205, 40, 45), -0.12, -1.0, 0.12, -0.85)
-    pen.shape(body, (-0.1, -0.85), (0.1, -0.85), (0.3, -0.4), (-0.3, -0.4))
-    pen.box(body, -0.3, -0.42, 0.3, 1.0)
-    pen.box((205, 40, 45), -0.3, -0.05, 0.3, 0.4)
-    pen.box(WHITE, -0.3, 0.1, 0.3, 0.22)
 
 
 def glass_jug(pen: Pen, body: Colour) -> None:
@@ -483,8 +465,8 @@ CONCEPTS: dict[str, Callable[[Pen, Colour], None]] = {
     function.__name__: function
     for function in (
         drake, crane_bird, jay, quail, goldfinch, mamba, chameleon, shark, dog, school_bus,
-        minibus, pickup, moving_van, garbage_truck, crane_machine, car, hammer, nail, screw, bolt,
-        toolbox, cannon, bricks, mortar, teapot, pop_bottle, glass_jug, clay_jar, banana, burrito,
+        minibus, pickup, garbage_truck, crane_machine, car, hammer, nail, screw, bolt,
+        toolbox, cannon, bricks, mortar, teapot, glass_jug, clay_jar, banana, burrito,
         piano, breastplate, shield, letter, performer, tree, house, ball, flower,
     )
 }  # fmt: skip
