@@ -41,6 +41,7 @@ CLIP = ClipConfig(
     steps=STEPS,
     warmup_steps=1,
     batch_size=16,
+    optimizer="adamw",
     learning_rate=1e-3,
     weight_decay=0.05,
 )
@@ -52,9 +53,11 @@ VAE = VaeConfig(
     steps=STEPS,
     warmup_steps=1,
     batch_size=8,
+    optimizer="nmuon",
     learning_rate=1e-3,
     kl_weight=3e-7,
     edge_weight=0.3,
+    colour_weight=1.0,
 )
 UNET = UnetConfig(
     channels=(16, 32),
@@ -65,6 +68,7 @@ UNET = UnetConfig(
     steps=STEPS,
     warmup_steps=1,
     batch_size=8,
+    optimizer="nmuon",
     learning_rate=1e-3,
     weight_decay=0.01,
     caption_dropout=0.1,
