@@ -186,7 +186,8 @@ def main() -> None:
     layout.partial(layout.TABLES).write_text(text, encoding="utf-8")
     layout.partial(layout.TABLES).replace(layout.TABLES)
     sheet = figure5(classes[: config.sheet_classes], config)
-    sheet.save(layout.partial(layout.FIGURE5), format="PNG", optimize=True)
+    # 256 colours: the sheet is kept in git, anew with each run.
+    sheet.quantize(256).save(layout.partial(layout.FIGURE5), format="PNG", optimize=True)
     layout.partial(layout.FIGURE5).replace(layout.FIGURE5)
 
 

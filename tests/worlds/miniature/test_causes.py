@@ -2,7 +2,9 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -80,7 +82,9 @@ def test_a_share_of_the_captions_does_not_match() -> None:
         (lambda c: c["concepts"].pop("drake"), "'drake' has no row under concepts"),
     ],
 )
-def test_bad_causes_are_named(change, sentence: str, tmp_path: Path) -> None:
+def test_bad_causes_are_named(
+    change: Callable[[dict[str, Any]], object], sentence: str, tmp_path: Path
+) -> None:
     table = yaml.safe_load(layout.MINIATURE_CAUSES.read_text(encoding="utf-8"))
     change(table["causes"])
     path = tmp_path / "miniature.yaml"
