@@ -56,7 +56,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_folder: Path) -
         "disamb": {"prompts": "disamb", "guidance_scale": 7.5},
         "synset": {"prompts": "synset", "guidance_scale": 7.5},
     }
-    keys = ("steps", "height", "width", "batch_size")
+    keys = ("steps", "height", "width", "dtype", "batch_size")
     params["generate"] |= {key: getattr(SETTINGS, key) for key in keys}
     layout.PARAMS.write_text(yaml.safe_dump(params))
     write_prompts(PROMPTS)
