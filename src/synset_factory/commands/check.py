@@ -1,6 +1,6 @@
 """`synset-factory check`: does params.yaml fit the code and the prompt files?
 
-It takes a second and is run before anything that takes long.
+It takes some seconds (it imports every stage) and is run before anything that takes long.
 """
 
 import importlib

@@ -1,18 +1,17 @@
 """Stage `embed`: CLIP embeddings of a set's images, from the stored JPEGs, and of its prompts."""
 
-import argparse
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 
 from synset_factory import layout
-from synset_factory.config import NATURAL, claim_world, load_common, load_section
+from synset_factory.config import NATURAL, load_section
 from synset_factory.embedding_files import COLUMNS, IMAGE, PROMPT, write_embeddings
 from synset_factory.errors import run_main
 from synset_factory.models.clip import Clip
 from synset_factory.records import image_key
+from synset_factory.set_stage import begin_set_stage
 from synset_factory.shard_reader import JpegDataset, read_index
 
 
@@ -40,13 +39,8 @@ def distinct_prompts(rows: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("image_set", help="name of a set in params.yaml, or 'natural'")
-    name = parser.parse_args().image_set
-    common = load_common()
-    claim_world(common.world)
+    name, common = begin_set_stage(__doc__, natural=True)
     config = load_section(EmbedConfig, "embed")
-    torch.set_num_threads(common.threads)
 
     clip = Clip(layout.CLIP, common.run.device)
     index = read_index(name)

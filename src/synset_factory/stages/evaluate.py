@@ -4,19 +4,18 @@ A synthetic set brings three pairs: trained on it and evaluated on natural image
 and trained on natural images and evaluated on it. So a further set changes no other's outcomes.
 """
 
-import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 
 from synset_factory import layout
-from synset_factory.config import NATURAL, Run, claim_world, load_common, load_section
+from synset_factory.config import NATURAL, Run, load_section
 from synset_factory.errors import InputError, run_main
 from synset_factory.models import classifier
 from synset_factory.records import VALIDATION
+from synset_factory.set_stage import begin_set_stage
 from synset_factory.shard_reader import JpegDataset, read_index
 
 
@@ -72,13 +71,8 @@ def evaluate_pair(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("image_set", help="name of a set in params.yaml, or 'natural'")
-    name = parser.parse_args().image_set
-    common = load_common()
-    claim_world(common.world)
+    name, common = begin_set_stage(__doc__, natural=True)
     config = load_section(EvaluateConfig, "evaluate")
-    torch.set_num_threads(common.threads)
     tables = [t for pair in pairs_of(name) for t in evaluate_pair(*pair, config, common.run)]
     path = layout.outcomes(name)
     path.parent.mkdir(parents=True, exist_ok=True)

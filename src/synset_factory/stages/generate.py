@@ -1,6 +1,5 @@
 """Stage `generate`: the class tars of one synthetic image set, drawn from its prompts."""
 
-import argparse
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -8,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-import torch
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from synset_factory import layout
-from synset_factory.config import ImageSet, claim_world, load_common, load_section
+from synset_factory.config import ImageSet, load_section
 from synset_factory.errors import InputError, run_main
 from synset_factory.models.text_to_image import TextToImage, folder_digest
 from synset_factory.prompt_files import Synset, read_synsets, world_classes
 from synset_factory.records import ImageRow, ImageSettings, image_digest
+from synset_factory.set_stage import begin_set_stage
 from synset_factory.shard_writer import (
     Sample,
     encode_jpeg,
@@ -151,15 +150,8 @@ def generate(name: str, settings: ImageSettings, classes: list[Synset], device: 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("image_set", help="name of a set in params.yaml")
-    name = parser.parse_args().image_set
-    common = load_common()
-    claim_world(common.world)
-    if name not in common.sets:
-        raise InputError(f"{layout.PARAMS}: there is no set '{name}'; add it under sets.")
+    name, common = begin_set_stage(__doc__, natural=False)
     config = load_section(GenerateConfig, "generate")
-    torch.set_num_threads(common.threads)
     classes = world_classes(read_synsets())
     settings = image_settings(common.sets[name], config)
     lock = FileLock(layout.SHARDS / f"{name}.lock")

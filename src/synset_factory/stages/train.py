@@ -1,17 +1,15 @@
 """Stage `train`: classifiers trained on one image set's training split, one for each seed."""
 
-import argparse
 from dataclasses import dataclass
 
-import torch
-
 from synset_factory import layout
-from synset_factory.config import claim_world, load_common, load_section
+from synset_factory.config import load_section
 from synset_factory.errors import run_main
 from synset_factory.models import classifier
 from synset_factory.models.classifier import ClassifierSettings
 from synset_factory.records import TRAIN
 from synset_factory.seeds import derive_seed
+from synset_factory.set_stage import begin_set_stage
 from synset_factory.shard_reader import JpegDataset, read_index
 
 
@@ -24,13 +22,8 @@ class TrainConfig:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("image_set", help="name of a set in params.yaml, or 'natural'")
-    name = parser.parse_args().image_set
-    common = load_common()
-    claim_world(common.world)
+    name, common = begin_set_stage(__doc__, natural=True)
     config = load_section(TrainConfig, "train")
-    torch.set_num_threads(common.threads)
 
     index = read_index(name, TRAIN)
     class_names = list(index.drop_duplicates("cls").sort_values("cls")["wnid"])

@@ -25,7 +25,7 @@ from synset_factory.worlds.miniature.text_tower import (
     transformers_text_model,
     transformers_tokenizer,
 )
-from synset_factory.worlds.miniature.training import read_web, train
+from synset_factory.worlds.miniature.training import batches, read_web, train
 from synset_factory.worlds.miniature.web import draw_web, write_web
 
 PICTURES, SIZE, STEPS = 40, 32, 2
@@ -38,6 +38,7 @@ CLIP = ClipConfig(
     text_width=16,
     text_heads=2,
     text_layers=2,
+    initial_logit_scale=20.0,
     steps=STEPS,
     warmup_steps=1,
     batch_size=16,
@@ -168,3 +169,15 @@ def test_a_loss_that_is_no_number_stops_the_training() -> None:
     optimizer = torch.optim.SGD([weight], lr=1.0)
     with pytest.raises(InputError, match="the loss is nan at step 0"):
         train("test", 3, lambda: weight.sum() * float("nan"), optimizer, 1)
+
+
+def test_every_batch_is_full_and_an_epoch_repeats_nothing() -> None:
+    order = batches(10, 4, torch.Generator().manual_seed(0))
+    epoch = torch.cat([next(order), next(order)])
+    assert len(epoch.unique()) == 8
+    assert len(next(order)) == 4
+
+
+def test_too_few_pictures_for_a_batch_are_an_error() -> None:
+    with pytest.raises(InputError, match="cannot be filled from 3 pictures"):
+        next(batches(3, 4, torch.Generator()))

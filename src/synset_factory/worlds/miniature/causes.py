@@ -99,6 +99,7 @@ class Life:
     spread: float  # of places, in picture widths
     tilt: float  # radians, standard deviation
     squeeze_low: float  # narrowest foreshortening
+    mirrored: float  # share of the things that look to the other side
     occluded: float  # share
     companion: float  # share
     others: float  # share of the pictures with further things
@@ -122,6 +123,7 @@ class Glossy:
     spread: float  # of places, in picture widths
     tilt: float  # radians, standard deviation
     squeeze_low: float
+    mirrored: float  # share of the things that look to the other side
     brightness_low: float
     brightness_high: float
     saturation: float

@@ -1,6 +1,7 @@
 """Part `clip`: a CLIP of open_clip, trained on the web from nothing."""
 
 import json
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ class ClipConfig:
     text_width: int
     text_heads: int
     text_layers: int
+    initial_logit_scale: float  # of the cosines; learned (CLIP's began at 14.3 and ended at 100)
     steps: int
     warmup_steps: int
     batch_size: int  # pairs; every other pair of the batch is a negative
@@ -56,6 +58,7 @@ def model_config(config: ClipConfig) -> dict[str, object]:
             "heads": config.text_heads,
             "layers": config.text_layers,
         },
+        "init_logit_scale": math.log(config.initial_logit_scale),
     }
 
 
@@ -75,7 +78,7 @@ def train_clip(
 ) -> None:
     """Train on pictures, uint8 [N, 3, H, W], and their captions; write open_clip's folder.
 
-    The loss is open_clip's, with a learned temperature that starts where CLIP's does.
+    The loss is open_clip's, with a learned temperature.
     """
     write_config(config, folder)
     torch.manual_seed(derive_seed(seed, "clip"))

@@ -152,7 +152,7 @@ def _thing(
         scale=scale,
         angle=angle,
         squeeze=squeeze,
-        mirrored=rng.random() < 0.5,
+        mirrored=rng.random() < manner.mirrored,
         wobble=manner.wobble,
     )
 
@@ -198,7 +198,7 @@ def _other(causes: Causes, rng: random.Random) -> Thing:
         scale=causes.standard_scale * OTHER_SCALE * rng.uniform(0.8, 1.2),
         angle=rng.gauss(0.0, causes.life.tilt),
         squeeze=rng.uniform(causes.life.squeeze_low, 1.0),
-        mirrored=rng.random() < 0.5,
+        mirrored=rng.random() < causes.life.mirrored,
         wobble=causes.life.wobble,
     )
 
@@ -221,7 +221,7 @@ def _companion(
             scale=causes.standard_scale * COMPANION_SCALE * rng.uniform(0.85, 1.15),
             angle=rng.gauss(0.0, causes.glossy.tilt),
             squeeze=1.0,
-            mirrored=rng.random() < 0.5,
+            mirrored=rng.random() < manner.mirrored,
             wobble=manner.wobble,
         )
     ]

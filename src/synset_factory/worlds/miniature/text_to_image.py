@@ -39,6 +39,7 @@ SCHEDULE = {  # Stable Diffusion's own
     "beta_start": 0.00085,
     "beta_end": 0.012,
     "num_train_timesteps": 1000,
+    "steps_offset": 1,
     "prediction_type": "v_prediction",
 }
 
@@ -225,6 +226,11 @@ def train_unet(
 
 
 def _new_unet(config: UnetConfig, latents: torch.Tensor, text_width: int) -> UNet2DConditionModel:
+    """Return an untrained noise predictor.
+
+    The caption is heard in two ways: by cross-attention, and, summed up, beside the time by
+    every residual block, which is learnt sooner.
+    """
     down = ["CrossAttnDownBlock2D" if attends else "DownBlock2D" for attends in config.attention]
     up = ["CrossAttnUpBlock2D" if attends else "UpBlock2D" for attends in config.attention]
     return UNet2DConditionModel(
@@ -238,6 +244,9 @@ def _new_unet(config: UnetConfig, latents: torch.Tensor, text_width: int) -> UNe
         cross_attention_dim=text_width,
         attention_head_dim=config.heads,  # diffusers means the number of heads
         norm_num_groups=config.norm_groups,
+        addition_embed_type="text",
+        addition_embed_type_num_heads=config.heads,
+        resnet_time_scale_shift="scale_shift",
     ).to(memory_format=torch.channels_last)
 
 

@@ -84,7 +84,15 @@ def start_as_identity(model: torch.nn.Module) -> None:
 
 
 def batches(count: int, batch_size: int, rng: torch.Generator) -> Iterator[torch.Tensor]:
-    """Yield indices of batches for ever, each epoch in a fresh order; all batches are full."""
+    """Yield indices of batches for ever, each epoch in a fresh order; all batches are full.
+
+    Raises InputError if there is not enough for one batch.
+    """
+    if count < batch_size:
+        raise InputError(
+            f"{layout.PARAMS}: a batch of {batch_size} cannot be filled from {count} pictures; "
+            "lower batch_size or raise web.pictures."
+        )
     while True:
         order = torch.randperm(count, generator=rng)
         for start in range(0, count - batch_size + 1, batch_size):

@@ -1,0 +1,27 @@
+"""How the stages begin that DVC runs once for each image set."""
+
+import argparse
+
+import torch
+
+from synset_factory.config import NATURAL, Common, claim_world, load_common
+from synset_factory.errors import InputError
+from synset_factory.layout import PARAMS
+
+
+def begin_set_stage(description: str | None, *, natural: bool) -> tuple[str, Common]:
+    """Read the set's name from the command line and the common part of params.yaml.
+
+    Pins the number of torch's threads. `natural` says whether the stage serves the natural set.
+    Raises InputError for a set that params.yaml does not name, or data of another world.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    also = f", or '{NATURAL}'" if natural else ""
+    parser.add_argument("image_set", help=f"name of a set in {PARAMS}{also}")
+    name = parser.parse_args().image_set
+    common = load_common()
+    claim_world(common.world)
+    if name not in common.sets and not (natural and name == NATURAL):
+        raise InputError(f"{PARAMS}: there is no set '{name}'; add it under sets.")
+    torch.set_num_threads(common.threads)
+    return name, common
