@@ -59,7 +59,7 @@ class VaeConfig:
     learning_rate: float
     kl_weight: float  # of the divergence summed over a picture's latents, against the mean L1
     edge_weight: float  # of the L1 between differences of neighbouring pixels
-    colour_weight: float  # of the L1 between differences of a pixel's colours
+    colour_weight: float  # of the square error of opponent colours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,12 +103,12 @@ def opponent(images: torch.Tensor) -> torch.Tensor:
 def reconstruction_loss(
     drawn: torch.Tensor, wanted: torch.Tensor, edges: float, colours: float
 ) -> torch.Tensor:
-    """L1 between pictures, and, weighted, between neighbouring pixels' and colours' differences.
+    """L1 between pictures and between neighbouring pixels, and the square error of colours.
 
-    Without the last, an autoencoder that has few steps to learn in gives all of them to light
-    and shade.
+    The last is squared because the middle of few colours among much grey is grey, and an
+    autoencoder with few steps to learn in then draws no colour at all; their mean is not.
     """
-    loss = F.l1_loss(drawn, wanted) + colours * F.l1_loss(opponent(drawn), opponent(wanted))
+    loss = F.l1_loss(drawn, wanted) + colours * F.mse_loss(opponent(drawn), opponent(wanted))
     for axis in (2, 3):
         loss = loss + edges * F.l1_loss(drawn.diff(dim=axis), wanted.diff(dim=axis))
     return loss
