@@ -3,9 +3,10 @@
 import argparse
 
 from synset_factory.commands.check import check
+from synset_factory.commands.lint import lint
 from synset_factory.errors import run_main
 
-COMMANDS = {"check": check}
+COMMANDS = {"check": check, "lint": lint}
 
 
 def _run() -> None:

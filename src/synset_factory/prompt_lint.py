@@ -1,0 +1,286 @@
+"""What can be wrong with the words of the prompt files. Pure: texts in, findings out.
+
+The stages stop at the first row that they cannot use (prompt_files); lint goes on and finds every
+row that is doubtful. Each function appends what it finds to `found`.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import yaml
+
+from synset_factory.prompt_grammar import ClassPrompts, Modifiers, augmented_prompt
+
+REASONS = (
+    "homonym",
+    "proper_name",
+    "near_equal_class",
+    "repetition",
+    "too_general",
+    "dataset_bias",
+)
+SOURCES = ("paper", "reconstructed")
+
+
+def _adjectives(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Every modifier is put before every class, so the paper has none of these: "No adjectives
+# describing color, texture, or feel were used as they inevitably would be inappropriate for some
+# objects." The lists hold what a person would think of first.
+COLOURS = _adjectives(
+    "black blue brown colorful colourful crimson golden gray green grey orange pink purple red "
+    "scarlet silver violet white yellow"
+)
+TEXTURES = _adjectives(
+    "bumpy coarse fluffy furry fuzzy glossy hairy matte polished rough shiny silky smooth spiky "
+    "striped textured velvety woolly wrinkled"
+)
+FEELS = _adjectives("cold damp dry firm hard hot moist prickly slimy slippery soft sticky warm wet")
+FORBIDDEN = {"colour": COLOURS, "texture": TEXTURES, "feel": FEELS}
+
+Rows = list[tuple[int, dict[str, str]]]  # of a CSV, each with its line number
+Words = list[tuple[int, str]]  # of a part of the modifiers, each with its line number
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, and where."""
+
+    path: Path
+    row: int | None  # the line number that an editor shows; None: the file as a whole
+    fault: str
+    remedy: str
+
+    def __str__(self) -> str:
+        place = f"{self.path}, row {self.row}" if self.row else f"{self.path}"
+        return f"{place}: {self.fault}; {self.remedy}."
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """What a text-to-image model reads its prompts with."""
+
+    count: Callable[[str], int]  # the tokens of a text, those of start and end included
+    context: int  # how many it reads
+
+
+def decode(path: Path, content: bytes, found: list[Finding]) -> str | None:
+    """Return a file's text, with every end of line as `\\n`, or None if it is not UTF-8."""
+    try:
+        return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8").read()
+    except UnicodeDecodeError:
+        lines = content.splitlines()
+        row = next((n for n, line in enumerate(lines, start=1) if not _is_utf8(line)), None)
+        found.append(Finding(path, row, "it is not UTF-8", "save the file as UTF-8"))
+        return None
+
+
+def csv_rows(path: Path, text: str, columns: tuple[str, ...], found: list[Finding]) -> Rows | None:
+    """Return the rows of a CSV that have all their fields, or None if its columns are others."""
+    reader = csv.reader(io.StringIO(text), strict=True)
+    rows: Rows = []
+    line = 1  # where a row begins: a field in quotes may go on for several lines
+    try:
+        if tuple(next(reader, ())) != columns:
+            remedy = f"they must be {','.join(columns)}"
+            found.append(Finding(path, 1, "these are not the columns", remedy))
+            return None
+        line = reader.line_num + 1
+        for row in reader:
+            if len(row) == len(columns):
+                rows.append((line, dict(zip(columns, row, strict=True))))
+            elif row:
+                fault = f"it has {len(row)} fields, not {len(columns)}"
+                found.append(Finding(path, line, fault, "put quotes around one that holds a comma"))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        fault = f"it and what follows cannot be read as CSV ({error})"
+        found.append(Finding(path, line, fault, "correct its quotes"))
+    return rows
+
+
+def by_wnid(rows: Rows, column: str) -> dict[str, str]:
+    """Return one column of a table by the class, without blanks around it."""
+    return {row["wnid"]: row[column].strip() for _, row in rows}
+
+
+def lint_synsets(path: Path, rows: Rows, found: list[Finding]) -> None:
+    """Find what is wrong with the synset prompts. Nobody edits them, so the remedy is one."""
+    faults: list[Finding] = []
+    _lint_wnids(path, rows, faults)
+    for line, row in rows:
+        _lint_prompt(path, line, row["wnid"], row["synset_prompt"], faults)
+    restore = f"restore the file with `git checkout {path.as_posix()}`"
+    found += [Finding(each.path, each.row, each.fault, restore) for each in faults]
+
+
+def lint_disambiguations(
+    path: Path, rows: Rows, synsets: dict[str, str] | None, found: list[Finding]
+) -> None:
+    """Find what is wrong with the clarified classes, beside `synsets`: the prompts by wnid.
+
+    Where those could not be read, None, the rows are held against each other alone.
+    """
+    _lint_wnids(path, rows, found)
+    for line, row in rows:
+        wnid, prompt = row["wnid"], row["prompt"]
+        if synsets is not None and wnid not in synsets:
+            found.append(Finding(path, line, f"wnid {wnid!a} is not in ImageNet-1K", "correct it"))
+        _lint_prompt(path, line, wnid, prompt, found)
+        if synsets and prompt.strip() and _same(prompt) == _same(synsets.get(wnid, "")):
+            fault = f"the prompt {prompt!a} is the synset prompt of class {wnid} itself"
+            found.append(Finding(path, line, fault, "write another or remove the row"))
+        for column, allowed in (("reason", REASONS), ("source", SOURCES)):
+            if row[column] not in allowed:
+                fault = f"the {column} {row[column]!a} is unknown"
+                found.append(Finding(path, line, fault, f"write one of {', '.join(allowed)}"))
+    _lint_shared_prompts(path, rows, synsets or {}, found)
+
+
+def modifier_words(path: Path, text: str, found: list[Finding]) -> dict[str, Words] | None:
+    """Return the words of each part of the modifiers, or None if its parts are others."""
+    try:
+        top = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "no YAML"
+        fault = f"it cannot be read as YAML ({problem})"
+        found.append(Finding(path, mark.line + 1 if mark else None, fault, "correct it"))
+        return None
+    parts = top.value if isinstance(top, yaml.MappingNode) else []
+    names = [field.name for field in fields(Modifiers)]
+    if sorted(str(key.value) for key, _ in parts) != sorted(names):
+        remedy = f"they must be {', '.join(names)}, each once"
+        found.append(Finding(path, None, "these are not the parts", remedy))
+        return None
+    return {key.value: _words_of_part(path, key.value, node, found) for key, node in parts}
+
+
+def lint_modifiers(path: Path, parts: dict[str, Words], found: list[Finding]) -> None:
+    """Find what is wrong with the words of PromptAug."""
+    for name, words in parts.items():
+        seen: set[str] = set()
+        for line, word in words:
+            if word in seen:
+                fault = f"part '{name}' has the word {word!a} twice"
+                found.append(Finding(path, line, fault, "remove one"))
+            seen.add(word)
+            _lint_text(path, line, f"the modifier {word!a}", word, found)
+            for kind, forbidden in FORBIDDEN.items():
+                for adjective in sorted(forbidden.intersection(re.findall("[a-z]+", word.lower()))):
+                    fault = f"'{adjective}' is an adjective of {kind}, wrong for some objects"
+                    found.append(Finding(path, line, fault, "remove it"))
+
+
+def lint_lengths(
+    path: Path,
+    rows: Rows,
+    classes: Iterable[ClassPrompts],
+    modifiers: Modifiers | None,
+    encoder: TextEncoder,
+    found: list[Finding],
+) -> None:
+    """Find the prompts that are longer than a text encoder reads: the rest is never seen.
+
+    `path` and `rows` are of the clarified prompts: it is there that a prompt is shortened.
+    """
+    lines = {row["wnid"]: line for line, row in rows}
+    longest = modifiers and longest_modifiers(modifiers, encoder)
+    for each in classes:
+        prompts = {"prompt": each.disamb}
+        if longest:
+            prompts["longest PromptAug prompt"] = augmented_prompt(longest, 0, each.disamb)
+        for name, prompt in prompts.items():
+            tokens = encoder.count(prompt)
+            if tokens > encoder.context:
+                fault = (
+                    f"the {name} of class {each.wnid} has {tokens} tokens, of which the text "
+                    f"encoder reads {encoder.context}"
+                )
+                remedy = "clarify it with a shorter prompt"
+                found.append(Finding(path, lines.get(each.wnid), fault, remedy))
+
+
+def longest_modifiers(modifiers: Modifiers, encoder: TextEncoder) -> Modifiers:
+    """Return the vocabularies with nothing but the word of most tokens in each part."""
+    names = [field.name for field in fields(Modifiers)]
+    return Modifiers(
+        **{name: (max(getattr(modifiers, name), key=encoder.count),) for name in names}
+    )
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _same(prompt: str) -> str:
+    """Return a prompt as a text encoder reads it: case and further blanks make no difference."""
+    return " ".join(prompt.lower().split())
+
+
+def _lint_wnids(path: Path, rows: Rows, found: list[Finding]) -> None:
+    first: dict[str, int] = {}
+    for line, row in rows:
+        if first.setdefault(row["wnid"], line) != line:
+            fault = f"wnid {row['wnid']!a} occurs twice, first in row {first[row['wnid']]}"
+            found.append(Finding(path, line, fault, "remove one of its rows"))
+
+
+def _lint_prompt(path: Path, line: int, wnid: str, prompt: str, found: list[Finding]) -> None:
+    if prompt.strip():
+        _lint_text(path, line, f"the prompt {prompt!a}", prompt, found)
+    else:
+        fault = f"class {wnid} has no prompt"
+        found.append(Finding(path, line, fault, "write one or remove the row"))
+
+
+def _lint_text(path: Path, line: int, name: str, text: str, found: list[Finding]) -> None:
+    for character in sorted(set(text)):
+        if not " " <= character <= "~":
+            fault = f"{name} has the character U+{ord(character):04X}"
+            found.append(Finding(path, line, fault, "write it in plain ASCII"))
+    if text != text.strip(" ") or "  " in text:
+        fault = f"{name} has a leading, trailing or doubled blank"
+        found.append(Finding(path, line, fault, "remove it"))
+
+
+def _lint_shared_prompts(
+    path: Path, rows: Rows, synsets: dict[str, str], found: list[Finding]
+) -> None:
+    """Find the clarified prompts that another class has among the Disamb prompts.
+
+    Two classes that nobody clarified may share theirs: ImageNet has such pairs (the two maillots).
+    """
+    clarified = {row["wnid"] for _, row in rows}
+    owners = {_same(prompt): wnid for wnid, prompt in synsets.items() if wnid not in clarified}
+    for line, row in rows:
+        wnid, prompt = row["wnid"], row["prompt"]
+        if prompt.strip() and owners.setdefault(_same(prompt), wnid) != wnid:
+            fault = f"the prompt {prompt!a} is that of class {owners[_same(prompt)]} as well"
+            found.append(Finding(path, line, fault, "write another"))
+
+
+def _words_of_part(path: Path, name: str, node: yaml.Node, found: list[Finding]) -> Words:
+    items = node.value if isinstance(node, yaml.SequenceNode) else []
+    if not items:
+        fault = f"part '{name}' is no list of words"
+        found.append(Finding(path, node.start_mark.line + 1, fault, "write at least one word"))
+    words: Words = []
+    for item in items:
+        line = item.start_mark.line + 1
+        if item.tag == "tag:yaml.org,2002:str":
+            words.append((line, item.value))
+        else:  # YAML takes `no` for false and `a: b` for a mapping
+            fault = f"part '{name}' has something that is no word"
+            found.append(Finding(path, line, fault, "put quotes around it"))
+    return words
