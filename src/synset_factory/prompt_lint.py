@@ -259,7 +259,7 @@ def _lint_shared_prompts(
 ) -> None:
     """Find the clarified prompts that another class has among the Disamb prompts.
 
-    Two classes that nobody clarified may share theirs: ImageNet has such pairs (the two maillots).
+    Two classes that nobody clarified may share theirs: ImageNet has such pairs.
     """
     clarified = {row["wnid"] for _, row in rows}
     owners = {_same(prompt): wnid for wnid, prompt in synsets.items() if wnid not in clarified}
