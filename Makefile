@@ -16,6 +16,7 @@ help: ## list these targets
 
 run: $(STAMP) ## from a fresh clone to the paper's tables
 	@$(IN_VENV) synset-factory check
+	@$(IN_VENV) synset-factory lint
 	@$(IN_VENV) dvc repro
 	@cat metrics/tables.md
 	@echo "These tables are metrics/tables.md, a row each in metrics/*/*.json;"
