@@ -15,8 +15,8 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(STAMP) ## from a fresh clone to the paper's tables
-	@$(IN_VENV) synset-factory check
 	@$(IN_VENV) synset-factory lint
+	@$(IN_VENV) synset-factory check
 	@$(IN_VENV) dvc repro
 	@cat metrics/tables.md
 	@echo "These tables are metrics/tables.md, a row each in metrics/*/*.json;"

@@ -41,6 +41,7 @@ def test_a_clarified_prompt_replaces_the_synset_prompt_and_no_other(tmp_path: Pa
         ("n01580077,a,b,,paper\nn01580077,c,b,,paper", "row 3: wnid 'n01580077' occurs twice"),
         ("n01580077,a bird, of type jay,homonym,,paper", "row 2: it must have 5 fields"),
         ("n01580077,a bird", "row 2: it must have 5 fields"),
+        ('n01580077,"a "bird,homonym,,paper', "row 2: not CSV"),
     ],
 )
 def test_a_fault_is_named_by_row(tmp_path: Path, row: str, sentence: str) -> None:
@@ -88,3 +89,17 @@ def test_faults_of_the_modifiers_are_named(tmp_path: Path, text: str, sentence: 
     path.write_text(text)
     with pytest.raises(InputError, match=sentence):
         read_modifiers(path)
+
+
+def test_modifiers_that_are_no_yaml_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "modifiers.yaml"
+    path.write_text("looks: [ugly\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"modifiers\.yaml cannot be read as YAML"):
+        read_modifiers(path)
+
+
+def test_a_label_that_is_no_number_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "synsets.csv"
+    path.write_text("class_index,wnid,synset_prompt,definition\nx,n01440764,tench,a fish\n")
+    with pytest.raises(InputError, match="row 2: class n01440764 has the label 'x'"):
+        read_synsets(path)

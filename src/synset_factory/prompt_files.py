@@ -28,16 +28,16 @@ class Synset:
 
 def read_synsets(path: Path = layout.SYNSETS) -> list[Synset]:
     """Return ImageNet's classes in label order. Raises InputError naming the file and row."""
-    synsets = [
-        Synset(class_index=int(row["class_index"]), wnid=row["wnid"], prompt=row["synset_prompt"])
-        for _, row in _rows(path, _text(path), SYNSET_COLUMNS)
-    ]
-    for number, synset in enumerate(synsets):
-        if not synset.prompt.strip():
+    synsets = []
+    for number, row in _rows(path, _text(path), SYNSET_COLUMNS):
+        label, wnid, prompt = row["class_index"], row["wnid"], row["synset_prompt"]
+        if not label.isdecimal() or not prompt.strip():
+            fault = "no prompt" if label.isdecimal() else f"the label '{label}'"
             raise InputError(
-                f"{path}, row {number + 2}: class {synset.wnid} has no prompt; "
+                f"{path}, row {number}: class {wnid} has {fault}; "
                 f"restore the file with `git checkout {path}`."
             )
+        synsets.append(Synset(class_index=int(label), wnid=wnid, prompt=prompt))
     return synsets
 
 
@@ -79,7 +79,10 @@ def class_prompts(synsets: Iterable[Synset], clarified: dict[str, str]) -> list[
 
 def read_modifiers(path: Path = layout.MODIFIERS) -> Modifiers:
     """Return the vocabularies of PromptAug. Raises InputError naming the part at fault."""
-    parts = yaml.safe_load(_text(path))
+    try:
+        parts = yaml.safe_load(_text(path))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} cannot be read as YAML: {error}; correct it.") from None
     names = list(Modifiers.__dataclass_fields__)
     if not isinstance(parts, dict) or sorted(parts) != sorted(names):
         raise InputError(f"{path}: it must have exactly the parts {', '.join(names)}.")
@@ -144,14 +147,19 @@ def _text(path: Path) -> str:
 def _rows(path: Path, text: str, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
     """Return (line number, row) pairs of a CSV that must have exactly these columns."""
     reader = csv.DictReader(io.StringIO(text), strict=True)
-    if tuple(reader.fieldnames or ()) != columns:
-        raise InputError(f"{path}: the columns must be {','.join(columns)}.")
     rows = []
-    for row in reader:
-        if None in row or None in row.values():
-            raise InputError(
-                f"{path}, row {reader.line_num}: it must have {len(columns)} fields; "
-                "put quotes around a field that holds a comma."
-            )
-        rows.append((reader.line_num, row))
+    try:
+        if tuple(reader.fieldnames or ()) != columns:
+            raise InputError(f"{path}: the columns must be {','.join(columns)}.")
+        for row in reader:
+            if None in row or None in row.values():
+                raise InputError(
+                    f"{path}, row {reader.line_num}: it must have {len(columns)} fields; "
+                    "put quotes around a field that holds a comma."
+                )
+            rows.append((reader.line_num, row))
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, row {reader.line_num}: not CSV ({error}); correct its quotes."
+        ) from None
     return rows

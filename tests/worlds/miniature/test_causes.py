@@ -12,7 +12,7 @@ from timm.data import ImageNetInfo
 
 from synset_factory import layout
 from synset_factory.errors import InputError
-from synset_factory.prompt_files import read_modifiers
+from synset_factory.prompt_files import read_disambiguations, read_modifiers
 from synset_factory.prompt_grammar import augmented_prompt
 from synset_factory.worlds.miniature.captions import caption_text, draw_caption
 from synset_factory.worlds.miniature.causes import load_causes
@@ -35,6 +35,13 @@ def test_the_web_uses_every_synset_prompt() -> None:
     used = {words for word in CAUSES.words for words in word.words}
     for wnid in CAUSES.classes:
         assert info.label_name_to_description(wnid, detailed=False) in used
+
+
+def test_the_web_uses_every_clarified_prompt_of_its_classes() -> None:
+    """A prompt whose words the web never uses would be drawn as anything."""
+    clarified = read_disambiguations(ImageNetInfo().label_names())
+    used = {words for word in CAUSES.words for words in word.words}
+    assert {clarified[wnid] for wnid in CAUSES.classes if wnid in clarified} <= used
 
 
 def test_captions_know_promptaugs_words_and_grammar() -> None:

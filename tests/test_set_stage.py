@@ -1,0 +1,56 @@
+"""Every stage of a set knows its name, its world and its number of threads before it works."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from synset_factory import layout
+from synset_factory.errors import InputError
+from synset_factory.set_stage import begin_set_stage
+
+REPOSITORY = Path(__file__).parents[1]
+THREADS = 3
+
+
+@pytest.fixture(autouse=True)
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    params = yaml.safe_load((REPOSITORY / layout.PARAMS).read_text(encoding="utf-8"))
+    monkeypatch.chdir(tmp_path)
+    layout.PARAMS.write_text(yaml.safe_dump(params | {"threads": THREADS}), encoding="utf-8")
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def begin(monkeypatch: pytest.MonkeyPatch, name: str, *, natural: bool) -> str:
+    monkeypatch.setattr("sys.argv", ["stage", name])
+    return begin_set_stage("A stage.", natural=natural)[0]
+
+
+def test_a_set_of_params_is_accepted_and_the_threads_are_pinned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert begin(monkeypatch, "disamb25", natural=False) == "disamb25"
+    assert torch.get_num_threads() == THREADS
+    assert layout.WORLD.read_text(encoding="utf-8").strip() == "miniature"
+
+
+def test_natural_is_for_the_stages_that_serve_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert begin(monkeypatch, "natural", natural=True) == "natural"
+    with pytest.raises(InputError, match="there is no set 'natural'"):
+        begin(monkeypatch, "natural", natural=False)
+
+
+def test_an_unknown_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="there is no set 'disamb26'; add it under sets"):
+        begin(monkeypatch, "disamb26", natural=True)
+
+
+def test_data_of_another_world_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    layout.WORLD.parent.mkdir(parents=True)
+    layout.WORLD.write_text("imagenet\n", encoding="utf-8")
+    with pytest.raises(InputError, match="data/ holds the world 'imagenet'"):
+        begin(monkeypatch, "disamb", natural=False)
