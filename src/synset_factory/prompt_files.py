@@ -160,6 +160,6 @@ def _rows(path: Path, text: str, columns: tuple[str, ...]) -> list[tuple[int, di
             rows.append((reader.line_num, row))
     except csv.Error as error:
         raise InputError(
-            f"{path}, row {reader.line_num}: not CSV ({error}); correct its quotes."
+            f"{path}, row {reader.reader.line_num}: not CSV ({error}); correct its quotes."
         ) from None
     return rows

@@ -46,7 +46,9 @@ def test_answers_are_stored_as_imagenets_labels(classifiers: None) -> None:
 def test_a_classifier_of_other_classes_is_refused(
     classifiers: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate.classifier, "class_names", lambda model: ["n1", "n3"])
+    monkeypatch.setattr(
+        "synset_factory.stages.evaluate.classifier.class_names", lambda model: ["n1", "n3"]
+    )
     with pytest.raises(InputError, match="knows other classes than the set 'natural'"):
         list(evaluate_pair("disamb", "natural", EvaluateConfig(batch_size=2), RUN))
 

@@ -7,7 +7,7 @@ from synset_factory.prompt_grammar import ClassPrompts
 from synset_factory.stages import report
 from synset_factory.stages.report import GAP, SHEET_SETS, ReportConfig, figure5, markdown_table
 
-SIZE, IMAGES = 8, 3
+SIZE, IMAGES = 48, 3
 CLASSES = [
     ClassPrompts(wnid="n1", synset="crane", disamb="a crane bird"),
     ClassPrompts(wnid="n2", synset="quail", disamb="quail"),
