@@ -1,5 +1,6 @@
 """Pictures are determined by their description, and every concept looks like something."""
 
+import math
 import random
 
 import numpy as np
@@ -68,7 +69,10 @@ def test_what_is_said_shows() -> None:
         picture = glossy_picture("piano", Description(size=size, extent_of_size="extremely"))
         return float((picture.max(axis=2) < 130).mean())
 
-    assert 4 * covered("small") < covered("large")
+    # `size` is the logarithm of a length, and an area goes with the square.
+    strength = CAUSES.extent["extremely"]
+    ratio = math.exp(2.0 * strength * (CAUSES.size["large"] - CAUSES.size["small"]))
+    assert covered("large") / covered("small") == pytest.approx(ratio, rel=0.3)
     purple = glossy_picture("school_bus", Description(colour="purple"))
     yellow = glossy_picture("school_bus", Description(colour="yellow"))
     assert ((purple[..., 2] - purple[..., 1]) > 60).sum() > 50  # blue above green
