@@ -39,9 +39,9 @@ def test_a_clarified_prompt_replaces_the_synset_prompt_and_no_other(tmp_path: Pa
         ("n99999999,duck,homonym,,paper", "row 2: wnid 'n99999999' is not in ImageNet-1K"),
         ("n01580077,,homonym,,paper", "row 2: class n01580077 has no prompt"),
         ("n01580077,a,b,,paper\nn01580077,c,b,,paper", "row 3: wnid 'n01580077' occurs twice"),
-        ("n01580077,a bird, of type jay,homonym,,paper", "row 2: it must have 5 fields"),
-        ("n01580077,a bird", "row 2: it must have 5 fields"),
-        ('n01580077,"a "bird,homonym,,paper', "row 2: not CSV"),
+        ("n01580077,a bird, of type jay,homonym,,paper", "row 2: it has 6 fields, not 5"),
+        ("n01580077,a bird", "row 2: it has 2 fields, not 5"),
+        ('n01580077,"a "bird,homonym,,paper', "row 2: it and what follows cannot be read as CSV"),
     ],
 )
 def test_a_fault_is_named_by_row(tmp_path: Path, row: str, sentence: str) -> None:
@@ -51,11 +51,11 @@ def test_a_fault_is_named_by_row(tmp_path: Path, row: str, sentence: str) -> Non
 
 
 def test_missing_columns_and_other_encodings_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="the columns must be wnid,prompt,reason,note,source"):
+    with pytest.raises(InputError, match=r"row 1: these .* must be wnid,prompt,reason,note,source"):
         disambiguations(tmp_path, "wnid,prompt\n")
     path = tmp_path / "latin.csv"
     path.write_bytes(HEADER.encode() + "n01580077,caf\xe9,homonym,,paper\n".encode("latin-1"))
-    with pytest.raises(InputError, match="is not UTF-8 at byte"):
+    with pytest.raises(InputError, match="row 2: it is not UTF-8"):
         read_disambiguations(["n01580077"], path)
 
 
@@ -73,14 +73,14 @@ def test_the_committed_modifiers_serve_the_papers_number_of_images() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("looks: [a]\n", "it must have exactly the parts"),
+        ("looks: [a]\n", "these are not the parts; they must be looks"),
         (
             "{looks: [a, a], extent: [''], typical: [b], size: [c], location: [d], style: [e]}",
             "part 'looks' has a word twice",
         ),
         (
             "{looks: [], extent: [''], typical: [b], size: [c], location: [d], style: [e]}",
-            "part 'looks' must be a list of words",
+            "row 1: part 'looks' is no list of words",
         ),
     ],
 )
@@ -94,7 +94,7 @@ def test_faults_of_the_modifiers_are_named(tmp_path: Path, text: str, sentence: 
 def test_modifiers_that_are_no_yaml_are_named(tmp_path: Path) -> None:
     path = tmp_path / "modifiers.yaml"
     path.write_text("looks: [ugly\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"modifiers\.yaml cannot be read as YAML"):
+    with pytest.raises(InputError, match=r"modifiers\.yaml, row 2: it cannot be read as YAML"):
         read_modifiers(path)
 
 

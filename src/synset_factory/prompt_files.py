@@ -1,17 +1,23 @@
 """The prompt files that people edit, and the table of synsets: read, checked, put together."""
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-import yaml
+from typing import TypeVar
 
 from synset_factory import layout
 from synset_factory.config import Common, load_common
 from synset_factory.errors import InputError
 from synset_factory.prompt_grammar import RECIPES, ClassPrompts, Modifiers
+from synset_factory.prompt_parsing import (
+    Finding,
+    Rows,
+    csv_rows,
+    modifier_words,
+    read_text,
+)
+
+T = TypeVar("T")
 
 SYNSET_COLUMNS = ("class_index", "wnid", "synset_prompt", "definition")
 DISAMBIGUATION_COLUMNS = ("wnid", "prompt", "reason", "note", "source")
@@ -79,19 +85,13 @@ def class_prompts(synsets: Iterable[Synset], clarified: dict[str, str]) -> list[
 
 def read_modifiers(path: Path = layout.MODIFIERS) -> Modifiers:
     """Return the vocabularies of PromptAug. Raises InputError naming the part at fault."""
-    try:
-        parts = yaml.safe_load(_text(path))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path} cannot be read as YAML: {error}; correct it.") from None
-    names = list(Modifiers.__dataclass_fields__)
-    if not isinstance(parts, dict) or sorted(parts) != sorted(names):
-        raise InputError(f"{path}: it must have exactly the parts {', '.join(names)}.")
-    for name, words in parts.items():
-        if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
-            raise InputError(f"{path}: part '{name}' must be a list of words.")
-        if len(set(words)) != len(words):
+    found: list[Finding] = []
+    parts = _first_raised(modifier_words(path, _text(path), found), found)
+    words = {name: tuple(word for _, word in part) for name, part in parts.items()}
+    for name, part in words.items():
+        if len(set(part)) != len(part):
             raise InputError(f"{path}: part '{name}' has a word twice; remove one.")
-    return Modifiers(**{name: tuple(words) for name, words in parts.items()})
+    return Modifiers(**words)
 
 
 def check_recipes(common: Common, modifiers: Modifiers) -> None:
@@ -136,30 +136,19 @@ def world_classes(synsets: Iterable[Synset]) -> list[Synset]:
 
 
 def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; restore it with `git checkout {path}`.") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 at byte {error.start}; save it as UTF-8.") from None
+    found: list[Finding] = []
+    text = read_text(path, found)
+    return _first_raised(text, found)
 
 
-def _rows(path: Path, text: str, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
-    """Return (line number, row) pairs of a CSV that must have exactly these columns."""
-    reader = csv.DictReader(io.StringIO(text), strict=True)
-    rows = []
-    try:
-        if tuple(reader.fieldnames or ()) != columns:
-            raise InputError(f"{path}: the columns must be {','.join(columns)}.")
-        for row in reader:
-            if None in row or None in row.values():
-                raise InputError(
-                    f"{path}, row {reader.line_num}: it must have {len(columns)} fields; "
-                    "put quotes around a field that holds a comma."
-                )
-            rows.append((reader.line_num, row))
-    except csv.Error as error:
-        raise InputError(
-            f"{path}, row {reader.reader.line_num}: not CSV ({error}); correct its quotes."
-        ) from None
-    return rows
+def _rows(path: Path, text: str, columns: tuple[str, ...]) -> Rows:
+    found: list[Finding] = []
+    rows = csv_rows(path, text, columns, found)
+    return _first_raised(rows, found)
+
+
+def _first_raised(parsed: T | None, found: list[Finding]) -> T:
+    """Return what was parsed, if nothing was wrong with it. Raises InputError for what was."""
+    if parsed is None or found:
+        raise InputError(str(found[0]))
+    return parsed

@@ -19,18 +19,20 @@ from synset_factory.prompt_files import (
 )
 from synset_factory.prompt_grammar import Modifiers
 from synset_factory.prompt_lint import (
-    Finding,
-    Rows,
     TextEncoder,
-    Words,
     by_wnid,
-    csv_rows,
-    decode,
     lint_disambiguations,
     lint_lengths,
     lint_modifiers,
     lint_synsets,
+)
+from synset_factory.prompt_parsing import (
+    Finding,
+    Rows,
+    Words,
+    csv_rows,
     modifier_words,
+    read_text,
 )
 
 FILES = (layout.SYNSETS, layout.DISAMBIGUATIONS, layout.MODIFIERS)
@@ -96,18 +98,8 @@ def text_encoder() -> TextEncoder:
     )
 
 
-def _read_text(path: Path, found: list[Finding]) -> str | None:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        restore = f"restore it with `git checkout {path.as_posix()}`"
-        found.append(Finding(path, None, "it is missing", restore))
-        return None
-    return decode(path, content, found)
-
-
 def _read_files(found: list[Finding]) -> Files:
-    texts = {path: _read_text(path, found) for path in FILES}
+    texts = {path: read_text(path, found) for path in FILES}
 
     def rows(path: Path, columns: tuple[str, ...]) -> Rows | None:
         text = texts[path]
