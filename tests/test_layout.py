@@ -27,7 +27,7 @@ def outs(stage: dict[str, Any]) -> set[str]:
 
 OUTPUTS = [
     ("code", {layout.CODE}),
-    ("synsets", {layout.SYNSETS}),
+    ("synsets", {layout.SYNSETS, layout.CLIP_TEMPLATES}),
     ("prompts", {layout.IMAGE_PROMPTS, layout.PROMPT_COUNTS}),
     ("web", {layout.WEB.parent}),
     ("natural", {layout.shards("natural")}),

@@ -9,20 +9,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from synset_factory import layout
-from synset_factory.commands import lint as command
+from synset_factory import layout, prompt_check
 from synset_factory.commands.main import main
-from synset_factory.prompt_grammar import Modifiers, augmented_prompt
-from synset_factory.prompt_lint import TextEncoder, longest_modifiers
+from synset_factory.prompt_grammar import Modifiers, Vocabulary, augmented_prompt
+from synset_factory.prompt_lint import TextEncoder, longest_vocabulary
 from synset_factory.worlds.miniature.text_tower import transformers_tokenizer
 
 REPOSITORY = Path(__file__).parents[1]
-SYNSETS = """class_index,wnid,synset_prompt,definition
-0,n01580077,jay,crested bird
-1,n01847000,drake,adult male of a wild or domestic duck
-2,n02012849,crane,large long-necked wading bird
-3,n03126707,crane,lifts and moves heavy objects
-4,n04146614,school bus,a bus used to transport children
+SYNSETS = """class_index,wnid,synset_prompt,definition,hypernym,senses,clip_name
+0,n01580077,jay,crested bird,corvine bird,4,jay
+1,n01847000,drake,adult male of a wild or domestic duck,duck,2,drake
+2,n02012849,crane,large long-necked wading bird,wading bird,5,crane bird
+3,n03126707,crane,lifts and moves heavy objects,lifting device,5,construction crane
+4,n04146614,school bus,a bus used to transport children,public transport,1,schoolbus
 """
 CLARIFIED = """wnid,prompt,reason,note,source
 n01580077,a bird of type jay,homonym,"a letter,
@@ -58,6 +57,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     layout.SYNSETS.write_text(SYNSETS)
     layout.DISAMBIGUATIONS.write_text(CLARIFIED)
     layout.MODIFIERS.write_text(MODIFIERS)
+    layout.CLIP_TEMPLATES.write_text("a photo of a {}.\na drawing of a big {}.\n")
     return tmp_path
 
 
@@ -80,7 +80,7 @@ def lint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 @pytest.fixture
 def whole_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text encoder that reads 77 words, for tests of anything but lengths."""
-    monkeypatch.setattr(command, "text_encoder", lambda: TextEncoder(words_and_two, 77))
+    monkeypatch.setattr(prompt_check, "text_encoder", lambda: TextEncoder(words_and_two, 77))
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -328,7 +328,7 @@ def test_findings_come_in_the_order_of_files_and_rows(lint: Lint) -> None:
 
 @pytest.mark.usefixtures("files")
 def test_lengths_are_those_that_the_worlds_own_text_encoder_counts(lint: Lint) -> None:
-    transformers_tokenizer(context_length=16).save_pretrained(str(command.TOKENIZER))
+    transformers_tokenizer(context_length=16).save_pretrained(str(prompt_check.TOKENIZER))
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     params["wnids"] = ["n01580077", "n04146614"]
     layout.PARAMS.write_text(yaml.safe_dump(params))
@@ -336,8 +336,8 @@ def test_lengths_are_those_that_the_worlds_own_text_encoder_counts(lint: Lint) -
     # and end 2, so 18 beside those of the class: `a bird of type jay` 5, `school bus` 2. The drake
     # would have as many as the bus, but is not of this world.
     too_long = "tokens, of which the text encoder reads 16; clarify it with a shorter prompt."
-    of_bus = f"the longest PromptAug prompt of class n04146614 has 20 {too_long}"
-    of_jay = f"the longest PromptAug prompt of class n01580077 has 23 {too_long}"
+    of_bus = f"the longest promptaug prompt of class n04146614 has 20 {too_long}"
+    of_jay = f"the longest promptaug prompt of class n01580077 has 23 {too_long}"
     assert lint() == (
         1,
         [
@@ -349,8 +349,36 @@ def test_lengths_are_those_that_the_worlds_own_text_encoder_counts(lint: Lint) -
 
 
 @pytest.mark.usefixtures("files")
+def test_prompts_of_a_recipe_are_counted_if_a_set_has_it(lint: Lint) -> None:
+    transformers_tokenizer(context_length=30).save_pretrained(str(prompt_check.TOKENIZER))
+    edit(layout.SYNSETS, "crested bird", " ".join(["crested"] * 30))
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    params["wnids"] = ["n01580077", "n04146614"]
+    layout.PARAMS.write_text(yaml.safe_dump(params))
+    assert lint()[0] == 0
+    params["sets"]["defined"] = {"prompts": "definition", "guidance_scale": 7.5}
+    layout.PARAMS.write_text(yaml.safe_dump(params))
+    status, lines = lint()
+    assert (status, lines[1:]) == (1, ["1 finding."])
+    assert lines[0].startswith(
+        "prompts/synsets.csv, row 2: the longest definition prompt of class n01580077 has "
+    )
+    assert lines[0].endswith(
+        " tokens, of which the text encoder reads 30; give its set another recipe in params.yaml."
+    )
+
+
+@pytest.mark.usefixtures("files", "whole_words")
+def test_a_template_without_a_place_for_the_name_is_a_finding(lint: Lint) -> None:
+    edit(layout.CLIP_TEMPLATES, "big {}", "big one")
+    fault = "row 2: it must have one {} for the class's name; restore the file with "
+    remedy = "`git checkout prompts/clip_templates.txt`."
+    assert lint() == (1, [f"prompts/clip_templates.txt, {fault}{remedy}", "1 finding."])
+
+
+@pytest.mark.usefixtures("files")
 def test_wrong_classes_of_the_world_are_told_beside_the_findings(lint: Lint) -> None:
-    transformers_tokenizer(context_length=36).save_pretrained(str(command.TOKENIZER))
+    transformers_tokenizer(context_length=36).save_pretrained(str(prompt_check.TOKENIZER))
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     layout.PARAMS.write_text(yaml.safe_dump(params | {"wnids": ["n00000001"]}))
     edit(layout.DISAMBIGUATIONS, "a singer,reconstructed", "a singer,web")
@@ -383,7 +411,11 @@ def test_no_choice_of_modifiers_makes_a_longer_prompt_than_the_longest_words() -
         location=("l", "l l", "l"),
         style=("y y", "y"),
     )
-    longest = longest_modifiers(modifiers, TextEncoder(words_and_two, 77))
+    templates = ("a {}", "a photo of a {}", "a {}.")
+    vocabulary = Vocabulary(modifiers=modifiers, clip_templates=templates)
+    found = longest_vocabulary(vocabulary, TextEncoder(words_and_two, 77))
+    assert found.clip_templates == ("a photo of a {}",)
+    longest = found.modifiers
     counts = [
         words_and_two(augmented_prompt(modifiers, combination, "class"))
         for combination in range(modifiers.combinations)

@@ -14,6 +14,7 @@ from synset_factory.prompt_files import (
 
 REPOSITORY = Path(__file__).parents[1]
 HEADER = "wnid,prompt,reason,note,source\n"
+SYNSET_HEADER = "class_index,wnid,synset_prompt,definition,hypernym,senses,clip_name\n"
 
 
 def disambiguations(tmp_path: Path, text: str) -> dict[str, str]:
@@ -61,8 +62,8 @@ def test_missing_columns_and_other_encodings_are_named(tmp_path: Path) -> None:
 
 def test_a_class_without_a_synset_prompt_is_named(tmp_path: Path) -> None:
     path = tmp_path / "synsets.csv"
-    path.write_text("class_index,wnid,synset_prompt,definition\n0,n01440764,,a fish\n")
-    with pytest.raises(InputError, match="row 2: class n01440764 has no prompt"):
+    path.write_text(SYNSET_HEADER + "0,n01440764,,a fish,cyprinid,1,tench\n")
+    with pytest.raises(InputError, match="row 2: class n01440764 has no synset_prompt"):
         read_synsets(path)
 
 
@@ -100,6 +101,6 @@ def test_modifiers_that_are_no_yaml_are_named(tmp_path: Path) -> None:
 
 def test_a_label_that_is_no_number_is_named(tmp_path: Path) -> None:
     path = tmp_path / "synsets.csv"
-    path.write_text("class_index,wnid,synset_prompt,definition\nx,n01440764,tench,a fish\n")
-    with pytest.raises(InputError, match="row 2: class n01440764 has the label 'x'"):
+    path.write_text(SYNSET_HEADER + "x,n01440764,tench,a fish,cyprinid,1,tench\n")
+    with pytest.raises(InputError, match="row 2: class n01440764 has the class_index 'x'"):
         read_synsets(path)

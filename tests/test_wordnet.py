@@ -34,6 +34,23 @@ def test_all_lemmas_with_spaces_for_underscores() -> None:
 
 
 @pytest.mark.usefixtures("wordnet")
+@pytest.mark.parametrize(
+    ("wnid", "hypernym", "senses"),
+    [
+        ("n02012849", "wading bird", 5),  # crane: two birds' worth of meanings and a machine's
+        ("n04146614", "public transport", 1),  # school bus: "bus" says nothing new
+        ("n03930630", "motor vehicle", 9),  # pickup, pickup truck: nor does "truck"
+        ("n01749939", "black mamba", 1),  # green mamba: WordNet's own oddity is kept
+    ],
+)
+def test_the_hypernym_is_the_nearest_that_adds_a_word(
+    wnid: str, hypernym: str, senses: int
+) -> None:
+    (row,) = imagenet_synsets([wnid])
+    assert (row.hypernym, row.senses) == (hypernym, senses)
+
+
+@pytest.mark.usefixtures("wordnet")
 def test_a_number_that_is_no_noun_is_named() -> None:
     with pytest.raises(InputError, match=r"Class 1, n00000005, is no noun of WordNet 3\.0\."):
         imagenet_synsets(["n03930630", "n00000005"])

@@ -30,7 +30,7 @@ class Splits:
 class ImageSet:
     """What distinguishes one synthetic image set from another."""
 
-    prompts: str  # recipe of prompt_grammar: synset, disamb or promptaug
+    prompts: str  # recipe of prompt_grammar.RECIPES
     guidance_scale: float  # the paper's cgs; 1.0 means no guidance
 
 

@@ -11,6 +11,7 @@ PROMPTS = Path("prompts")
 SYNSETS = PROMPTS / "synsets.csv"
 DISAMBIGUATIONS = PROMPTS / "disambiguations.csv"
 MODIFIERS = PROMPTS / "modifiers.yaml"
+CLIP_TEMPLATES = PROMPTS / "clip_templates.txt"
 
 MINIATURE_CAUSES = Path("worlds/miniature_causes.yaml")
 

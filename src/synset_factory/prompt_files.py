@@ -8,7 +8,13 @@ from typing import TypeVar
 from synset_factory import layout
 from synset_factory.config import Common, load_common
 from synset_factory.errors import InputError
-from synset_factory.prompt_grammar import RECIPES, ClassPrompts, Modifiers
+from synset_factory.prompt_grammar import (
+    NAME_PLACE,
+    RECIPES,
+    ClassPrompts,
+    Modifiers,
+    Vocabulary,
+)
 from synset_factory.prompt_parsing import (
     Finding,
     Rows,
@@ -19,7 +25,9 @@ from synset_factory.prompt_parsing import (
 
 T = TypeVar("T")
 
-SYNSET_COLUMNS = ("class_index", "wnid", "synset_prompt", "definition")
+SYNSET_COLUMNS = (
+    *("class_index", "wnid", "synset_prompt", "definition", "hypernym", "senses", "clip_name"),
+)
 DISAMBIGUATION_COLUMNS = ("wnid", "prompt", "reason", "note", "source")
 
 
@@ -30,20 +38,41 @@ class Synset:
     class_index: int  # ImageNet's label, 0 ... 999
     wnid: str
     prompt: str  # all lemmas, comma-separated: the paper's Synset prompt
+    definition: str  # WordNet's
+    hypernym: str  # the nearest of WordNet's that says more than the prompt
+    senses: int  # of the first lemma, a noun, in WordNet
+    clip_name: str  # the class's short name in CLIP's list
+
+    @property
+    def lemmas(self) -> list[str]:
+        """The names of the synset, the commonest first."""
+        return self.prompt.split(", ")
 
 
 def read_synsets(path: Path = layout.SYNSETS) -> list[Synset]:
     """Return ImageNet's classes in label order. Raises InputError naming the file and row."""
     synsets = []
     for number, row in _rows(path, _text(path), SYNSET_COLUMNS):
-        label, wnid, prompt = row["class_index"], row["wnid"], row["synset_prompt"]
-        if not label.isdecimal() or not prompt.strip():
-            fault = "no prompt" if label.isdecimal() else f"the label '{label}'"
+        fault = next((f"no {column}" for column in SYNSET_COLUMNS if not row[column].strip()), None)
+        for column in ("class_index", "senses"):
+            if not row[column].isdecimal():
+                fault = fault or f"the {column} '{row[column]}'"
+        if fault:
             raise InputError(
-                f"{path}, row {number}: class {wnid} has {fault}; "
+                f"{path}, row {number}: class {row['wnid']} has {fault}; "
                 f"restore the file with `git checkout {path}`."
             )
-        synsets.append(Synset(class_index=int(label), wnid=wnid, prompt=prompt))
+        synsets.append(
+            Synset(
+                class_index=int(row["class_index"]),
+                wnid=row["wnid"],
+                prompt=row["synset_prompt"],
+                definition=row["definition"],
+                hypernym=row["hypernym"],
+                senses=int(row["senses"]),
+                clip_name=row["clip_name"],
+            )
+        )
     return synsets
 
 
@@ -76,9 +105,16 @@ def parse_disambiguations(text: str, known: Iterable[str], path: Path) -> dict[s
 
 
 def class_prompts(synsets: Iterable[Synset], clarified: dict[str, str]) -> list[ClassPrompts]:
-    """Return the Synset and the Disamb prompt of every class, in the order of `synsets`."""
+    """Return what the prompts of every class are made of, in the order of `synsets`."""
     return [
-        ClassPrompts(wnid=s.wnid, synset=s.prompt, disamb=clarified.get(s.wnid, s.prompt))
+        ClassPrompts(
+            wnid=s.wnid,
+            synset=s.prompt,
+            disamb=clarified.get(s.wnid, s.prompt),
+            definition=s.definition,
+            hypernym=s.hypernym,
+            clip_name=s.clip_name,
+        )
         for s in synsets
     ]
 
@@ -92,6 +128,28 @@ def read_modifiers(path: Path = layout.MODIFIERS) -> Modifiers:
         if len(set(part)) != len(part):
             raise InputError(f"{path}: part '{name}' has a word twice; remove one.")
     return Modifiers(**words)
+
+
+def read_vocabulary() -> Vocabulary:
+    """Return the words that prompts of any class are made with.
+
+    Raises InputError naming the file, and what of it is at fault.
+    """
+    return Vocabulary(modifiers=read_modifiers(), clip_templates=read_clip_templates())
+
+
+def read_clip_templates(path: Path = layout.CLIP_TEMPLATES) -> tuple[str, ...]:
+    """Return CLIP's templates. Raises InputError for a line without a place for the name."""
+    templates = tuple(_text(path).splitlines())
+    for number, template in enumerate(templates, start=1):
+        if template.count(NAME_PLACE) != 1:
+            raise InputError(
+                f"{path}, row {number}: it must have one {NAME_PLACE} for the class's name; "
+                f"restore the file with `git checkout {path}`."
+            )
+    if not templates:
+        raise InputError(f"{path} is empty: restore it with `git checkout {path}`.")
+    return templates
 
 
 def check_recipes(common: Common, modifiers: Modifiers) -> None:

@@ -40,13 +40,27 @@ class Modifiers:
         return prod(len(part) for part in self.parts)
 
 
+NAME_PLACE = "{}"  # in a template: where the class's name goes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vocabulary:
+    """The words that prompts of any class are made with."""
+
+    modifiers: Modifiers
+    clip_templates: tuple[str, ...]  # each with one NAME_PLACE
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClassPrompts:
-    """What is known of a class before any image is drawn."""
+    """What the prompts of one class are made of."""
 
     wnid: str
     synset: str  # all lemmas of the synset
     disamb: str  # the clarified prompt, or the synset prompt where nothing was clarified
+    definition: str  # WordNet's
+    hypernym: str  # WordNet's nearest that says more than the synset prompt
+    clip_name: str  # the short name in CLIP's list
 
 
 def augmented_prompt(modifiers: Modifiers, combination: int, class_name: str) -> str:
@@ -63,17 +77,22 @@ def augmented_prompt(modifiers: Modifiers, combination: int, class_name: str) ->
     return " ".join(front.split()) + f" {style[:1].upper()}{style[1:]}."
 
 
-def _same_for_all(field: str) -> Callable[..., list[str]]:
+Recipe = Callable[[ClassPrompts, Vocabulary, str, int, int], list[str]]
+
+
+def _same_for_all(prompt: Callable[[ClassPrompts], str]) -> Recipe:
+    """A recipe by which all images of a class have one prompt."""
+
     def prompts(
-        classes: ClassPrompts, modifiers: Modifiers, split: str, count: int, seed: int
+        classes: ClassPrompts, vocabulary: Vocabulary, split: str, count: int, seed: int
     ) -> list[str]:
-        return [getattr(classes, field)] * count
+        return [prompt(classes)] * count
 
     return prompts
 
 
 def promptaug(
-    classes: ClassPrompts, modifiers: Modifiers, split: str, count: int, seed: int
+    classes: ClassPrompts, vocabulary: Vocabulary, split: str, count: int, seed: int
 ) -> list[str]:
     """Return a prompt of its own for every image: the paper's PromptAug.
 
@@ -81,6 +100,7 @@ def promptaug(
     front and validation from the back, so that no prompt is used twice and the choice for an
     image depends on (seed, wnid, split, number) alone.
     """
+    modifiers = vocabulary.modifiers
     order = np.random.default_rng(derive_seed(seed, "promptaug", classes.wnid)).permutation(
         modifiers.combinations
     )
@@ -88,17 +108,31 @@ def promptaug(
     return [augmented_prompt(modifiers, int(i), classes.disamb) for i in chosen]
 
 
-Recipe = Callable[[ClassPrompts, Modifiers, str, int, int], list[str]]
+def clip_templates(
+    classes: ClassPrompts, vocabulary: Vocabulary, split: str, count: int, seed: int
+) -> list[str]:
+    """Return CLIP's short name in one of CLIP's templates, drawn anew for every image."""
+    templates = vocabulary.clip_templates
+    draws = [derive_seed(seed, "clip_templates", classes.wnid, split, i) for i in range(count)]
+    return [
+        templates[draw % len(templates)].replace(NAME_PLACE, classes.clip_name) for draw in draws
+    ]
+
 
 RECIPES: dict[str, Recipe] = {
-    "synset": _same_for_all("synset"),
-    "disamb": _same_for_all("disamb"),
+    "synset": _same_for_all(lambda c: c.synset),
+    "disamb": _same_for_all(lambda c: c.disamb),
     "promptaug": promptaug,
+    "clip_name": _same_for_all(lambda c: c.clip_name),
+    "a_photo_of": _same_for_all(lambda c: f"a photo of a {c.clip_name}"),
+    "clip_templates": clip_templates,
+    "definition": _same_for_all(lambda c: f"{c.synset}, {c.definition}"),
+    "hypernym": _same_for_all(lambda c: f"{c.synset}, {c.hypernym}"),
 }
 
 
 def prompts_of_class(
-    recipe: str, classes: ClassPrompts, modifiers: Modifiers, counts: dict[str, int], seed: int
+    recipe: str, classes: ClassPrompts, vocabulary: Vocabulary, counts: dict[str, int], seed: int
 ) -> dict[str, list[str]]:
     """Return the prompts of a class's images, for each split in the order of their numbers.
 
@@ -107,5 +141,6 @@ def prompts_of_class(
     """
     make = RECIPES[recipe]
     return {
-        split: make(classes, modifiers, split, counts[split], seed) for split in (TRAIN, VALIDATION)
+        split: make(classes, vocabulary, split, counts[split], seed)
+        for split in (TRAIN, VALIDATION)
     }

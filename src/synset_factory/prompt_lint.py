@@ -7,10 +7,12 @@ row that is doubtful. Each function appends what it finds to `found`.
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
+from itertools import product
 from pathlib import Path
 
-from synset_factory.prompt_grammar import ClassPrompts, Modifiers, augmented_prompt
+from synset_factory.prompt_grammar import RECIPES, ClassPrompts, Modifiers, Vocabulary
 from synset_factory.prompt_parsing import Finding, Rows, Words
+from synset_factory.records import TRAIN
 
 REASONS = (
     "homonym",
@@ -105,39 +107,52 @@ def lint_modifiers(path: Path, parts: dict[str, Words], found: list[Finding]) ->
 
 
 def lint_lengths(
-    path: Path,
-    rows: Rows,
+    tables: dict[Path, Rows],
     classes: Iterable[ClassPrompts],
-    modifiers: Modifiers | None,
+    vocabulary: Vocabulary,
+    recipes: Iterable[str],
     encoder: TextEncoder,
     found: list[Finding],
 ) -> None:
     """Find the prompts that are longer than a text encoder reads: the rest is never seen.
 
-    `path` and `rows` are of the clarified prompts: it is there that a prompt is shortened.
+    `tables` are the synset and the clarified prompts, by file; each finding is put at the row
+    of the words that are at fault. Of each recipe the longest prompt is looked at.
     """
-    lines = {row["wnid"]: line for line, row in rows}
-    longest = modifiers and longest_modifiers(modifiers, encoder)
-    for each in classes:
-        prompts = {"prompt": each.disamb}
-        if longest:
-            prompts["longest PromptAug prompt"] = augmented_prompt(longest, 0, each.disamb)
-        for name, prompt in prompts.items():
-            tokens = encoder.count(prompt)
-            if tokens > encoder.context:
-                fault = (
-                    f"the {name} of class {each.wnid} has {tokens} tokens, of which the text "
-                    f"encoder reads {encoder.context}"
-                )
-                remedy = "clarify it with a shorter prompt"
-                found.append(Finding(path, lines.get(each.wnid), fault, remedy))
+    (synsets, synset_lines), (clarified, clarified_lines) = (
+        (path, {row["wnid"]: line for line, row in rows}) for path, rows in tables.items()
+    )
+    longest = longest_vocabulary(vocabulary, encoder)
+    for each, recipe in product(classes, recipes):
+        (prompt,) = RECIPES[recipe](each, longest, TRAIN, 1, 0)
+        tokens = encoder.count(prompt)
+        if tokens <= encoder.context:
+            continue
+        name = "prompt" if recipe == "disamb" else f"longest {recipe} prompt"
+        fault = (
+            f"the {name} of class {each.wnid} has {tokens} tokens, of which the text encoder "
+            f"reads {encoder.context}"
+        )
+        if recipe in ("disamb", "promptaug"):
+            path, line = clarified, clarified_lines.get(each.wnid)
+            remedy = "clarify it with a shorter prompt"
+        else:
+            path, line = synsets, synset_lines.get(each.wnid)
+            remedy = "give its set another recipe in params.yaml"
+        found.append(Finding(path, line, fault, remedy))
 
 
-def longest_modifiers(modifiers: Modifiers, encoder: TextEncoder) -> Modifiers:
-    """Return the vocabularies with nothing but the word of most tokens in each part."""
+def longest_vocabulary(vocabulary: Vocabulary, encoder: TextEncoder) -> Vocabulary:
+    """Return the vocabulary with nothing but the words of most tokens."""
     names = [field.name for field in fields(Modifiers)]
-    return Modifiers(
-        **{name: (max(getattr(modifiers, name), key=encoder.count),) for name in names}
+    return Vocabulary(
+        modifiers=Modifiers(
+            **{
+                name: (max(getattr(vocabulary.modifiers, name), key=encoder.count),)
+                for name in names
+            }
+        ),
+        clip_templates=(max(vocabulary.clip_templates, key=encoder.count),),
     )
 
 

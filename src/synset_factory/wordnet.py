@@ -1,6 +1,7 @@
 """WordNet 3.0, read through nltk from nltk's own download or from Debian's package."""
 
 import io
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import nltk
-from nltk.corpus.reader.wordnet import WordNetCorpusReader
+from nltk.corpus.reader.wordnet import Synset, WordNetCorpusReader
 
 from synset_factory.errors import InputError
 
@@ -40,6 +41,8 @@ class SynsetRow:
     wnid: str
     synset_prompt: str  # all lemmas of the synset, comma-separated: the paper's synset prompt
     definition: str
+    hypernym: str  # the nearest that says something which the synset prompt does not
+    senses: int  # of the first lemma as a noun: more than one, and the word is ambiguous
 
 
 class _Reader(WordNetCorpusReader):
@@ -107,4 +110,27 @@ def _row(reader: WordNetCorpusReader, class_index: int, wnid: str) -> SynsetRow:
         wnid=wnid,
         synset_prompt=", ".join(lemmas),
         definition=synset.definition(),
+        hypernym=_informative_hypernym(synset),
+        senses=len(reader.synsets(synset.lemma_names()[0], "n")),
     )
+
+
+def _informative_hypernym(synset: Synset) -> str:
+    """The name of the nearest hypernym with a word that the synset's own names lack.
+
+    "bus" says nothing of "school bus", nor "truck" of "pickup, pickup truck": the next one above
+    does. Of names equally near the first in the alphabet is taken: nltk gives them in no order.
+    """
+    known = _words(" ".join(synset.lemma_names()))
+    level = synset.hypernyms()
+    while level:
+        names = sorted(hypernym.lemma_names()[0] for hypernym in level)
+        for name in names:
+            if _words(name) - known:
+                return str(name).replace("_", " ")
+        level = [above for hypernym in level for above in hypernym.hypernyms()]
+    raise InputError(f"WordNet {VERSION} has no hypernym of {synset.name()} that says more.")
+
+
+def _words(text: str) -> set[str]:
+    return set(re.split(r"[_ ]+", text.lower()))

@@ -9,8 +9,8 @@ from synset_factory.stages.report import GAP, SHEET_SETS, ReportConfig, figure5,
 
 SIZE, IMAGES = 48, 3
 CLASSES = [
-    ClassPrompts(wnid="n1", synset="crane", disamb="a crane bird"),
-    ClassPrompts(wnid="n2", synset="quail", disamb="quail"),
+    ClassPrompts(wnid=wnid, synset=synset, disamb=disamb, definition="", hypernym="", clip_name="")
+    for wnid, synset, disamb in (("n1", "crane", "a crane bird"), ("n2", "quail", "quail"))
 ]
 CONFIG = ReportConfig(
     labels={name: name for name in SHEET_SETS},

@@ -12,8 +12,8 @@ from synset_factory.errors import InputError
 from synset_factory.prompt_files import (
     check_recipes,
     read_disambiguations,
-    read_modifiers,
     read_synsets,
+    read_vocabulary,
     world_classes,
 )
 from synset_factory.stages.code import stage_modules
@@ -36,7 +36,7 @@ def check() -> None:
         load_section(config_class(section, modules[section]), section)
     synsets = read_synsets()
     read_disambiguations(synset.wnid for synset in synsets)
-    check_recipes(common, read_modifiers())
+    check_recipes(common, read_vocabulary().modifiers)
     classes = world_classes(synsets)
     print(
         f"{layout.PARAMS} and {layout.PROMPTS}/ fit together: world {common.world}, "

@@ -19,23 +19,23 @@ from synset_factory.prompt_files import (
     class_prompts,
     parse_disambiguations,
     read_disambiguations,
-    read_modifiers,
     read_synsets,
+    read_vocabulary,
     world_classes,
 )
-from synset_factory.prompt_grammar import ClassPrompts, Modifiers, prompts_of_class
+from synset_factory.prompt_grammar import ClassPrompts, Vocabulary, prompts_of_class
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
 
 
 def build_rows(
-    recipe: str, classes: list[ClassPrompts], modifiers: Modifiers, common: Common
+    recipe: str, classes: list[ClassPrompts], vocabulary: Vocabulary, common: Common
 ) -> pd.DataFrame:
     """Return the rows of one set: wnid, split, number, prompt."""
     counts = {TRAIN: common.splits.train, VALIDATION: common.splits.validation}
     columns: dict[str, list[object]] = {"wnid": [], "split": [], "number": [], "prompt": []}
     for each in tqdm(classes, desc=f"prompts {recipe}", unit="class", leave=False):
-        prompts = prompts_of_class(recipe, each, modifiers, counts, common.seed)
+        prompts = prompts_of_class(recipe, each, vocabulary, counts, common.seed)
         for split, texts in prompts.items():
             columns["wnid"] += [each.wnid] * len(texts)
             columns["split"] += [split] * len(texts)
@@ -100,8 +100,8 @@ def main() -> None:
     claim_world(common.world)
     synsets = read_synsets()
     clarified = read_disambiguations(synset.wnid for synset in synsets)
-    modifiers = read_modifiers()
-    check_recipes(common, modifiers)
+    vocabulary = read_vocabulary()
+    check_recipes(common, vocabulary.modifiers)
     classes = class_prompts(synsets, clarified)
     selected = world_classes(synsets)
     world = {synset.wnid for synset in selected}
@@ -111,7 +111,7 @@ def main() -> None:
     for name, image_set in common.sets.items():
         recipe = image_set.prompts
         if recipe not in rows_of_recipe:
-            rows = build_rows(recipe, classes, modifiers, common)
+            rows = build_rows(recipe, classes, vocabulary, common)
             rows_of_recipe[recipe] = add_seeds(rows[rows["wnid"].isin(world)], common.seed)
         path = layout.prompts(name)
         rows_of_recipe[recipe].to_parquet(layout.partial(path), index=False)

@@ -1,16 +1,19 @@
-"""Stage `synsets`: ImageNet's 1,000 classes in label order, each with its synset prompt.
+"""Stage `synsets`: ImageNet's 1,000 classes in label order, and what prompts are made of.
 
 The synset prompt is the paper's: all lemmas of the class's WordNet 3.0 synset, comma-separated.
-The stage is frozen and its file kept in git, so that a fresh clone needs no WordNet.
+Beside it what other recipes need: WordNet's definition and hypernym, CLIP's short name of the
+class, and CLIP's templates in a file of their own. The stage is frozen and its files are kept in
+git, so that a fresh clone needs no WordNet and a new version of a library changes no prompt.
 """
 
 import argparse
 import csv
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES, OPENAI_IMAGENET_TEMPLATES
 from timm.data import ImageNetInfo
 
 from synset_factory import layout
@@ -38,32 +41,41 @@ def check_rows(rows: Sequence[SynsetRow], wnids: Sequence[str], lemmas: Sequence
             )
 
 
-def write_synsets(rows: Iterable[SynsetRow], path: Path) -> None:
+def write_synsets(rows: Iterable[SynsetRow], clip_names: Iterable[str], path: Path) -> None:
     """Write the rows as CSV under a temporary name, then put the file in place whole."""
     partial = layout.partial(path)
     with partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, SYNSET_COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+        for row, clip_name in zip(rows, clip_names, strict=True):
+            writer.writerow({**asdict(row), "clip_name": clip_name})
     os.replace(partial, path)
 
 
+def write_templates(templates: Iterable[Callable[[str], str]], path: Path) -> None:
+    """Write CLIP's templates, one a line, with `{}` where the name of a class goes."""
+    lines = [template("{}") + "\n" for template in templates]
+    layout.partial(path).write_text("".join(lines), encoding="utf-8")
+    os.replace(layout.partial(path), path)
+
+
 def main() -> None:
-    """Write prompts/synsets.csv, or the file named by --output."""
+    """Write prompts/synsets.csv and prompts/clip_templates.txt, or both into --folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--output",
+        "--folder",
         type=Path,
-        default=layout.SYNSETS,
-        help="where to write the table (default: %(default)s)",
+        default=layout.PROMPTS,
+        help="where to write the two files (default: %(default)s)",
     )
-    output: Path = parser.parse_args().output
-    if not output.parent.is_dir():
-        raise InputError(f"--output {output}: make the folder {output.parent} first.")
+    folder: Path = parser.parse_args().folder
+    if not folder.is_dir():
+        raise InputError(f"--folder {folder}: make this folder first.")
     info = ImageNetInfo()
     rows = imagenet_synsets(info.label_names())
     check_rows(rows, info.label_names(), info.label_descriptions())
-    write_synsets(rows, output)
+    write_synsets(rows, IMAGENET_CLASSNAMES, folder / layout.SYNSETS.name)
+    write_templates(OPENAI_IMAGENET_TEMPLATES, folder / layout.CLIP_TEMPLATES.name)
 
 
 if __name__ == "__main__":
