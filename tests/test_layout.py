@@ -49,6 +49,8 @@ OUTPUTS = [
     ("train", {layout.classifiers(KEY)}),
     ("evaluate_natural", {layout.outcomes("natural")}),
     ("evaluate", {layout.outcomes(KEY)}),
+    ("ambiguity", {layout.AMBIGUITY}),
+    ("review_list", {layout.REVIEW_LIST, layout.AMBIGUITY_SUMMARY}),
     ("classifier_tables", {layout.TABLE1, layout.TABLE2, layout.EXTRA / "disamb10"}),
     ("report", {layout.TABLES, layout.FIGURE5}),
 ]

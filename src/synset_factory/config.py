@@ -65,6 +65,8 @@ SECTIONS = (
     "embed",
     "train",
     "evaluate",
+    "ambiguity",
+    "review_list",
     "report",
 )
 

@@ -26,6 +26,7 @@ TEXT_TO_IMAGE = DATA / "models" / "text_to_image"
 CLASSIFIERS = DATA / "models" / "classifiers"
 EMBEDDINGS = DATA / "embeddings"
 OUTCOMES = DATA / "outcomes"
+AMBIGUITY = DATA / "ambiguity.parquet"
 CLIP_OUTCOMES = DATA / "clip_outcomes" / "table6.parquet"
 
 METRICS = Path("metrics")
@@ -35,6 +36,8 @@ TABLE2 = METRICS / "table2"
 TABLE6 = METRICS / "table6"
 CENTROID_DISTANCE = METRICS / "centroid_distance"
 EXTRA = METRICS / "extra"
+AMBIGUITY_SUMMARY = METRICS / "ambiguity.json"
+REVIEW_LIST = METRICS / "review_list.md"
 TABLES = METRICS / "tables.md"
 FIGURE5 = METRICS / "figure5.png"
 

@@ -1,4 +1,4 @@
-"""How the stages begin that DVC runs once for each image set."""
+"""How the stages begin that work on an image set with torch."""
 
 import argparse
 
@@ -23,5 +23,10 @@ def begin_set_stage(description: str | None, *, natural: bool) -> tuple[str, Com
     claim_world(common.world)
     if name not in common.sets and not (natural and name == NATURAL):
         raise InputError(f"{PARAMS}: there is no set '{name}'; add it under sets.")
-    torch.set_num_threads(common.threads)
+    pin_threads(common)
     return name, common
+
+
+def pin_threads(common: Common) -> None:
+    """Let torch use as many threads as params.yaml says: bytes depend on it."""
+    torch.set_num_threads(common.threads)

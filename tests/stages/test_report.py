@@ -1,11 +1,11 @@
-"""A picture on the sheet lies in its class's row and its set's column; tables line up."""
+"""A picture on the sheet lies in its class's row and its set's column."""
 
 import pytest
 from PIL import Image
 
 from synset_factory.prompt_grammar import ClassPrompts
 from synset_factory.stages import report
-from synset_factory.stages.report import GAP, SHEET_SETS, ReportConfig, figure5, markdown_table
+from synset_factory.stages.report import GAP, SHEET_SETS, ReportConfig, figure5
 
 SIZE, IMAGES = 48, 3
 CLASSES = [
@@ -39,13 +39,3 @@ def test_every_picture_lies_in_its_row_and_column(monkeypatch: pytest.MonkeyPatc
                 x = left + column * cell + (i + 1) * SIZE - 1
                 y = top + row * (SIZE + GAP) + SIZE - 1
                 assert sheet.getpixel((x, y)) == colour(image_set, prompts.wnid, i)
-
-
-def test_a_table_lines_up_and_is_markdown() -> None:
-    table = markdown_table(["set", "accuracy"], [["natural", "84.1"], ["x", "7.0"]])
-    assert table.splitlines() == [
-        "| set     | accuracy |",
-        "| ------- | -------- |",
-        "| natural | 84.1     |",
-        "| x       | 7.0      |",
-    ]

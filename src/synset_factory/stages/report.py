@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 from synset_factory import layout
 from synset_factory.config import NATURAL, claim_world, load_common, load_section
 from synset_factory.errors import run_main
+from synset_factory.markdown import markdown_table
 from synset_factory.prompt_files import (
     class_prompts,
     read_disambiguations,
@@ -36,16 +37,6 @@ class ReportConfig:
     sheet_classes: int  # classes on the sheet of Figure 5, at most
     sheet_images: int  # pictures of each class and set
     sheet_pixels: int  # width of a picture on the sheet
-
-
-def markdown_table(header: list[str], rows: list[list[str]]) -> str:
-    """Return a table that reads well both as plain text and as Markdown."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    lines = [header, ["-" * width for width in widths], *rows]
-    padded = [
-        [cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines
-    ]
-    return "\n".join("| " + " | ".join(line) + " |" for line in padded)
 
 
 def _accuracy_cells(row: Row) -> list[str]:

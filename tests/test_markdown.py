@@ -1,0 +1,13 @@
+"""Tables line up, and are Markdown."""
+
+from synset_factory.markdown import markdown_table
+
+
+def test_a_table_lines_up_and_is_markdown() -> None:
+    table = markdown_table(["set", "accuracy"], [["natural", "84.1"], ["x", "7.0"]])
+    assert table.splitlines() == [
+        "| set     | accuracy |",
+        "| ------- | -------- |",
+        "| natural | 84.1     |",
+        "| x       | 7.0      |",
+    ]
