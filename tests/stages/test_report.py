@@ -1,11 +1,22 @@
-"""A picture on the sheet lies in its class's row and its set's column; tables line up."""
+"""A picture lies in its class's row and its set's column, a figure in its row; tables line up."""
+
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from synset_factory import layout
 from synset_factory.prompt_grammar import ClassPrompts
 from synset_factory.stages import report
-from synset_factory.stages.report import GAP, SHEET_SETS, ReportConfig, figure5, markdown_table
+from synset_factory.stages.report import (
+    GAP,
+    SHEET_SETS,
+    ReportConfig,
+    figure5,
+    further_set,
+    markdown_table,
+)
+from synset_factory.tables import Row, further_classifier_pairs, further_clip_pairs, write_rows
 
 SIZE, IMAGES = 48, 3
 CLASSES = [
@@ -49,3 +60,26 @@ def test_a_table_lines_up_and_is_markdown() -> None:
         "| natural | 84.1     |",
         "| x       | 7.0      |",
     ]
+
+
+def test_a_further_set_without_a_label_is_printed_with_its_name_and_its_own_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spread = {"ci95_low": 1.0, "ci95_high": 2.0, "seed_sd": 0.5, "n": 1234}
+    rows: dict[str, Row] = {"centroid_distance": {"centroid_distance": 0.04321}}
+    for i, pair in enumerate(further_classifier_pairs("warm")):
+        rows[pair.name] = {"accuracy": 10.0 + i, **spread}
+    for i, comparison in enumerate(further_clip_pairs("warm")):
+        row: Row = {"centroid_accuracy": 70.0 + i, "avg_cosine_similarity": 0.5}
+        if comparison.query.modality == "image":
+            row |= {"knn1_accuracy": 60.0, "knn5_accuracy": 50.0}
+        rows[comparison.name] = row
+    write_rows(layout.EXTRA / "sets" / "warm", rows)
+    lines = further_set("warm", CONFIG).splitlines()
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    assert lines[0] == "### warm"
+    assert ["warm", "natural", "11.0", "1.0 - 2.0", "0.5", "1,234"] in cells
+    assert ["natural-IM", "warm-IM", "72.0", "60.0", "50.0", "0.5000"] in cells
+    assert ["warm-IM", "warm-PRMT", "76.0", "", "", "0.5000"] in cells
+    assert lines[-1] == "Centroid Distance: 0.0432"
