@@ -24,12 +24,14 @@ pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).parents[1]
 WNIDS = ["n01580077", "n01847000", "n04146614"]  # jay, drake, school bus
 SETS = ["natural", "synset", "disamb", "disamb25", "disamb10", "promptaug"]
+FURTHER = {"extra25": {"prompts": "synset", "guidance_scale": 2.5}}  # a set of the user's own
 
 
 def small_params() -> dict[str, object]:
-    """The committed params with three classes, a handful of images and of steps."""
+    """The committed params with a further set, three classes, a handful of images and of steps."""
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     params["wnids"] = WNIDS
+    params["sets"] |= FURTHER
     params["splits"] = {"train": 4, "validation": 2}
     params["web"]["pictures"] = 64
     params["natural"] |= {"train": 4, "validation": 3}
@@ -73,9 +75,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_row_of_the_tables_is_there(run: Path) -> None:
+def metrics_shown(run: Path) -> dict[str, dict[str, float]]:
+    """The rows that `dvc metrics show` prints, by path."""
     shown = json.loads(command(run, "dvc", "metrics", "show", "--json").stdout)[""]["data"]
-    rows = {path: content["data"] for path, content in shown.items()}
+    return {path: content["data"] for path, content in shown.items()}
+
+
+def test_every_row_of_the_tables_is_there(run: Path) -> None:
+    rows = metrics_shown(run)
     for table in ("table1", "table2"):
         for line in classifier_lines(table):
             row = rows[f"metrics/{table}/{line.name}.json"]
@@ -90,9 +97,19 @@ def test_every_row_of_the_tables_is_there(run: Path) -> None:
         row = rows[f"metrics/table6/{experiments()[number - 1].name}.json"]
         assert row["centroid_accuracy"] == row["knn1_accuracy"] == row["knn5_accuracy"]
     assert {f"metrics/centroid_distance/{name}.json" for name in SETS} < set(rows)
-    assert "metrics/extra/disamb10/disamb10_on_natural.json" in rows
     tables = sum(path.startswith("metrics/table") for path in rows)
     assert tables == 7 + 6 + 36
+
+
+def test_a_further_set_has_rows_of_its_own(run: Path) -> None:
+    rows = metrics_shown(run)
+    for name in ("disamb10", "extra25"):
+        folder = f"metrics/extra/sets/{name}"
+        assert sum(path.startswith(f"{folder}/") for path in rows) == 3 + 7 + 1
+        assert rows[f"{folder}/{name}_on_natural.json"]["n"] == 3 * 3
+        assert "knn1_accuracy" in rows[f"{folder}/{name}_prmt_on_{name}_im.json"]
+        assert "knn1_accuracy" not in rows[f"{folder}/{name}_im_on_{name}_prmt.json"]
+    assert "### extra25\n" in (run / layout.TABLES).read_text()
 
 
 def test_a_second_repro_runs_nothing(run: Path) -> None:
@@ -154,3 +171,17 @@ def test_a_revised_prompt_makes_one_class_anew(run: Path) -> None:
         for split in ("train", "validation")
     }
     assert json.loads((run / layout.PROMPT_COUNTS).read_text())["changed_since_last_revision"] == 1
+
+
+def test_the_rows_of_a_further_set_go_with_its_line(run: Path) -> None:
+    params = yaml.safe_load((run / "params.yaml").read_text())
+    for name in FURTHER:
+        del params["sets"][name]
+    (run / "params.yaml").write_text(yaml.safe_dump(params))
+    done = command(run, "dvc", "repro")
+    assert done.returncode == 0, done.stderr[-2000:]
+    ran = re.findall(r"Running stage '(.*?)'", done.stdout)
+    assert sorted(ran) == ["compare", "prompts", "report"]
+    assert [path.name for path in (run / layout.FURTHER_SETS).iterdir()] == ["disamb10"]
+    assert not any("extra25" in path for path in metrics_shown(run))
+    assert "extra25" not in (run / layout.TABLES).read_text()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from synset_factory.tables import classifier_lines, experiments, write_rows
+from synset_factory.tables import classifier_lines, experiments, read_row, write_rows
 
 
 def test_the_paper_has_7_6_and_36_rows_with_names_that_sort() -> None:
@@ -24,6 +24,14 @@ def test_rows_that_are_no_more_vanish(tmp_path: Path) -> None:
     write_rows(folder, {"1_a_on_b": {"accuracy": 50.0}, "2_b_on_a": {"accuracy": 40.0}})
     write_rows(folder, {"2_b_on_a": {"accuracy": 41.0}})
     assert [path.name for path in folder.iterdir()] == ["2_b_on_a.json"]
+
+
+def test_a_row_may_lie_in_a_folder_of_its_own_set(tmp_path: Path) -> None:
+    folder = tmp_path / "sets"
+    write_rows(folder, {"a/x": {"accuracy": 50.0}, "a/y": {"accuracy": 40.0}, "b/x": {"n": 1}})
+    assert read_row(folder, "a/y") == {"accuracy": 40.0}
+    write_rows(folder, {"b/x": {"n": 2}})
+    assert [path.name for path in folder.iterdir()] == ["b"]
 
 
 def test_a_number_that_is_none_is_refused_and_the_old_rows_stay(tmp_path: Path) -> None:

@@ -1,18 +1,21 @@
 """The paper's tables: which rows they have, what the paper printed, and our rows on disk.
 
 One JSON a row, because `dvc metrics diff` then prints a table. Names begin with the paper's line
-number, so that they sort as the tables read.
+number, so that they sort as the tables read. A further set, which no table of the paper names, has
+rows of the same kinds; they have no number.
 """
 
 import csv
 import json
 import math
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from synset_factory import layout
+from synset_factory.config import NATURAL
 from synset_factory.errors import InputError
 
 Row = dict[str, float | int]
@@ -28,17 +31,27 @@ SETS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifierLine:
+class ClassifierPair:
+    """Classifiers trained on one image set and evaluated on another, or on the same."""
+
+    train: str  # image set
+    evaluation: str  # image set
+
+    @property
+    def name(self) -> str:
+        return f"{self.train}_on_{self.evaluation}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierLine(ClassifierPair):
     """A line of Table 1 or 2."""
 
     line: int
-    train: str  # image set
-    evaluation: str  # image set
     paper: float  # accuracy, percent
 
     @property
     def name(self) -> str:
-        return f"{self.line}_{self.train}_on_{self.evaluation}"
+        return f"{self.line}_{super().name}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,17 +67,27 @@ class ClipSource:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
+class ClipPair:
+    """Queries that are compared with references in CLIP space."""
+
+    reference: ClipSource
+    query: ClipSource
+
+    @property
+    def name(self) -> str:
+        return f"{self.reference.name}_on_{self.query.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(ClipPair):
     """A row of Table 6."""
 
     number: int
-    reference: ClipSource
-    query: ClipSource
     paper: Row  # the paper's figures, keyed as ours; two are absent where it has n/a
 
     @property
     def name(self) -> str:
-        return f"{self.number:02d}_{self.reference.name}_on_{self.query.name}"
+        return f"{self.number:02d}_{super().name}"
 
     @property
     def has_knn(self) -> bool:
@@ -107,6 +130,34 @@ def paper_centroid_distances() -> dict[str, float]:
     }
 
 
+def further_sets(sets: Iterable[str]) -> list[str]:
+    """Return those of params.yaml's sets that no table of the paper names, in their order."""
+    return [name for name in sets if name not in SETS.values()]
+
+
+def further_classifier_pairs(image_set: str) -> list[ClassifierPair]:
+    """Return the lines that Tables 1 and 2 would have for a further set."""
+    pairs = [(NATURAL, image_set), (image_set, NATURAL), (image_set, image_set)]
+    return [ClassifierPair(train=train, evaluation=evaluation) for train, evaluation in pairs]
+
+
+def further_clip_pairs(image_set: str) -> list[ClipPair]:
+    """Return the rows that Table 6 would have for a further set beside natural images."""
+    natural = ClipSource(image_set=NATURAL, modality="image")
+    images = ClipSource(image_set=image_set, modality="image")
+    prompts = ClipSource(image_set=image_set, modality="prompt")
+    references_of = {
+        natural: (images, prompts),
+        images: (natural, images, prompts),
+        prompts: (natural, images),
+    }
+    return [
+        ClipPair(reference=reference, query=query)
+        for query, references in references_of.items()
+        for reference in references
+    ]
+
+
 def _paper(table: str) -> list[dict[str, str]]:
     text = (files("synset_factory") / "paper" / f"{table}.csv").read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
@@ -118,7 +169,7 @@ def _clip_source(name: str) -> ClipSource:
 
 
 def write_rows(folder: Path, rows: dict[str, Row]) -> None:
-    """Make `folder` hold these rows and nothing else.
+    """Make `folder` hold these rows and nothing else. A name may hold a `/`: `set/row`.
 
     Raises ValueError for a number that is not finite: DVC would show it as changed for ever.
     """
@@ -130,7 +181,9 @@ def write_rows(folder: Path, rows: dict[str, Row]) -> None:
             if not math.isfinite(value):
                 raise ValueError(f"{folder / name}: {key} is {value}")
         rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}
-        (partial / f"{name}.json").write_text(json.dumps(rounded, indent=2) + "\n")
+        path = partial / f"{name}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(rounded, indent=2) + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)
 

@@ -3,58 +3,31 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
-from synset_factory.embedding_files import COLUMNS, Embeddings, read_embeddings, write_embeddings
-from synset_factory.stages.clip_tables import (
-    averages,
-    distance_rows,
-    experiment_outcomes,
-    first_of_each_class,
-)
+from synset_factory.embedding_files import COLUMNS, read_embeddings, write_embeddings
+from synset_factory.stages.clip_tables import averages, distance_rows, experiment_outcomes
 from synset_factory.stages.embed import distinct_prompts
 from synset_factory.tables import experiments
-
-
-def embeddings(seed: int, classes: int, each: int) -> Embeddings:
-    rng = np.random.default_rng(seed)
-    labels = np.repeat(np.arange(classes) * 7, each)
-    means = np.random.default_rng(99).normal(size=(classes, 16))
-    vectors = means[np.repeat(np.arange(classes), each)] + 1.2 * rng.normal(size=(len(labels), 16))
-    return Embeddings(
-        vectors=vectors.astype(np.float32),
-        labels=labels,
-        keys=np.array([f"key{i}" for i in range(len(labels))]),
-    )
-
-
-def test_a_row_equals_scikit_learn() -> None:
-    references, queries = embeddings(0, 9, 20), embeddings(1, 9, 11)
-    row, outcomes = experiment_outcomes(experiments()[0], references, queries, seed=0)
-    unit = [
-        e.vectors / np.linalg.norm(e.vectors, axis=1, keepdims=True) for e in (references, queries)
-    ]
-    centroid = NearestCentroid().fit(unit[0], references.labels)
-    centroid.centroids_ /= np.linalg.norm(centroid.centroids_, axis=1, keepdims=True)
-    one = KNeighborsClassifier(1, metric="cosine", algorithm="brute").fit(
-        unit[0], references.labels
-    )
-    expected = {
-        "centroid_accuracy": 100 * centroid.score(unit[1], queries.labels),
-        "knn1_accuracy": 100 * one.score(unit[1], queries.labels),
-    }
-    assert {key: row[key] for key in expected} == pytest.approx(expected)
-    assert outcomes["centroid_accuracy"].mean() * 100 == pytest.approx(row["centroid_accuracy"])
-    assert list(outcomes["key"]) == list(queries.keys)
+from tests.drawn_embeddings import embeddings
 
 
 def test_rows_whose_queries_are_one_prompt_a_class_have_no_knn() -> None:
     without = [e.number for e in experiments() if not e.has_knn]
     assert without == [31, 32, 33, 34, 35, 36]
-    row, _ = experiment_outcomes(experiments()[34], embeddings(0, 5, 1), embeddings(0, 5, 1), 0)
+    one_a_class = embeddings(0, 5, 1)
+    row, outcomes = experiment_outcomes(experiments()[34], one_a_class, one_a_class, seed=0)
     assert sorted(row) == ["avg_cosine_similarity", "centroid_accuracy"]
-    assert row["centroid_accuracy"] == 100.0
-    assert row["avg_cosine_similarity"] == pytest.approx(1.0)
+    assert list(outcomes) == ["experiment", "key", "cls", "centroid_accuracy"]
+
+
+def test_outcomes_have_a_row_a_query_in_the_order_of_the_queries() -> None:
+    references, queries = embeddings(0, 9, 20), embeddings(1, 9, 11)
+    row, outcomes = experiment_outcomes(experiments()[0], references, queries, seed=0)
+    assert set(outcomes["experiment"]) == {1}
+    assert list(outcomes["key"]) == list(queries.keys)
+    assert list(outcomes["cls"]) == list(queries.labels)
+    for name in ("centroid_accuracy", "knn1_accuracy", "knn5_accuracy"):
+        assert 100 * outcomes[name].mean() == pytest.approx(row[name])
 
 
 def test_the_papers_averages_are_those_of_its_rows() -> None:
@@ -66,12 +39,11 @@ def test_the_papers_averages_are_those_of_its_rows() -> None:
 
 
 def test_every_set_counts_with_as_many_images_a_class() -> None:
-    sets = {"natural": embeddings(0, 4, 12), "disamb": embeddings(1, 4, 8)}
-    rows = distance_rows(lambda source, split: sets[source.image_set], ("natural", "disamb"))
-    assert [row["images_per_class"] for row in rows.values()] == [8, 8]
-    vectors, labels = first_of_each_class(sets["natural"], 8)
-    assert list(labels) == [0] * 8 + [7] * 8 + [14] * 8 + [21] * 8
-    assert np.array_equal(vectors[:8], sets["natural"].vectors[:8])
+    rows = distance_rows({"natural": embeddings(0, 4, 12), "disamb": embeddings(1, 4, 8)})
+    assert {name: row["images_per_class"] for name, row in rows.items()} == {
+        "natural": 8,
+        "disamb": 8,
+    }
 
 
 def test_embeddings_are_read_as_they_were_written(

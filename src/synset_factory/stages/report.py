@@ -18,25 +18,36 @@ from synset_factory.prompt_grammar import ClassPrompts
 from synset_factory.records import TRAIN
 from synset_factory.shard_reader import JpegDataset, read_index
 from synset_factory.tables import (
+    ClipPair,
     Row,
     classifier_lines,
     experiments,
+    further_classifier_pairs,
+    further_clip_pairs,
+    further_sets,
     paper_centroid_distances,
     read_row,
 )
 
 SHEET_SETS = (NATURAL, "synset", "disamb", "disamb25", "disamb10", "promptaug")
 GAP = 4  # pixels between cells
+ACCURACY_SPREAD = ["95% interval", "sd over seeds", "images"]
+CLIP_FIGURES = ("centroid_accuracy", "knn1_accuracy", "knn5_accuracy")
+CLIP_HEADER = ["reference", "query", "Centroid Accuracy", "k-nn k=1", "k-nn k=5", "avg cosine"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig:
     """How results are shown. No result depends on it."""
 
-    labels: dict[str, str]  # printed name of each image set
+    labels: dict[str, str]  # printed name of an image set; without one, the name it has
     sheet_classes: int  # classes on the sheet of Figure 5, at most
     sheet_images: int  # pictures of each class and set
     sheet_pixels: int  # width of a picture on the sheet
+
+    def label(self, image_set: str) -> str:
+        """Return the printed name of an image set."""
+        return self.labels.get(image_set, image_set)
 
 
 def _accuracy_cells(row: Row) -> list[str]:
@@ -48,58 +59,79 @@ def _accuracy_cells(row: Row) -> list[str]:
     ]
 
 
-def classifier_table(labels: dict[str, str]) -> str:
-    """Return Tables 1 and 2 and the rows for guidance scale 1.0."""
-    header = ["line", "train on", "evaluate on", "this run", "95% interval", "sd over seeds"]
-    header += ["images", "paper"]
+def _source_labels(pair: ClipPair, config: ReportConfig) -> list[str]:
+    return [
+        f"{config.label(source.image_set)}-{'IM' if source.modality == 'image' else 'PRMT'}"
+        for source in (pair.reference, pair.query)
+    ]
+
+
+def classifier_table(config: ReportConfig) -> str:
+    """Return Tables 1 and 2."""
+    header = ["line", "train on", "evaluate on", "this run", *ACCURACY_SPREAD, "paper"]
     rows = []
     for table, folder in (("table1", layout.TABLE1), ("table2", layout.TABLE2)):
         for line in classifier_lines(table):
-            names = [labels[line.train], labels[line.evaluation]]
+            names = [config.label(line.train), config.label(line.evaluation)]
             cells = _accuracy_cells(read_row(folder, line.name))
             rows.append([f"{table[-1]}.{line.line}", *names, *cells, f"{line.paper:.1f}"])
-    for name in sorted(path.stem for path in (layout.EXTRA / "disamb10").glob("*.json")):
-        train, evaluation = name.split("_on_")
-        cells = _accuracy_cells(read_row(layout.EXTRA / "disamb10", name))
-        rows.append(["", labels[train], labels[evaluation], *cells, ""])
     return markdown_table(header, rows)
 
 
-def distance_table(labels: dict[str, str]) -> str:
+def further_set(image_set: str, config: ReportConfig) -> str:
+    """Return the rows of a set that no table of the paper names, under its printed name."""
+    folder = layout.FURTHER_SETS / image_set
+    accuracies = []
+    for pair in further_classifier_pairs(image_set):
+        names = [config.label(pair.train), config.label(pair.evaluation)]
+        accuracies.append([*names, *_accuracy_cells(read_row(folder, pair.name))])
+    comparisons = []
+    for comparison in further_clip_pairs(image_set):
+        row = read_row(folder, comparison.name)
+        cells = [f"{row[f]:.1f}" if f in row else "" for f in CLIP_FIGURES]
+        cells.append(f"{row['avg_cosine_similarity']:.4f}")
+        comparisons.append([*_source_labels(comparison, config), *cells])
+    distance = read_row(folder, "centroid_distance")
+    header = ["train on", "evaluate on", "accuracy", *ACCURACY_SPREAD]
+    return f"""### {config.label(image_set)}
+
+{markdown_table(header, accuracies)}
+
+{markdown_table(CLIP_HEADER, comparisons)}
+
+Centroid Distance: {distance["centroid_distance"]:.4f}"""
+
+
+def distance_table(config: ReportConfig) -> str:
     """Return Figure 5's Centroid Distances."""
     paper = paper_centroid_distances()
     rows = []
     for name in SHEET_SETS:
         distance = read_row(layout.CENTROID_DISTANCE, name)["centroid_distance"]
         printed = f"{paper[name]:.2e}" if name in paper else "n/a"
-        rows.append([labels[name], f"{distance:.4f}", printed])
+        rows.append([config.label(name), f"{distance:.4f}", printed])
     return markdown_table(["image set", "this run", "paper"], rows)
 
 
-def clip_table(labels: dict[str, str]) -> str:
+def clip_table(config: ReportConfig) -> str:
     """Return Table 6, each figure as `this run (paper)`."""
-    figures = ("centroid_accuracy", "knn1_accuracy", "knn5_accuracy")
-    header = ["#", "reference", "query", "Centroid Accuracy", "k-nn k=1", "k-nn k=5", "avg cosine"]
     rows = []
     for experiment in experiments():
-        row = read_row(layout.TABLE6, experiment.name)
-        cells = [f"{row[f]:.1f} ({experiment.paper[f]:.1f})" if f in row else "" for f in figures]
+        row, paper = read_row(layout.TABLE6, experiment.name), experiment.paper
+        cells = [f"{row[f]:.1f} ({paper[f]:.1f})" if f in row else "" for f in CLIP_FIGURES]
         key = "avg_cosine_similarity"
-        cells.append(f"{row[key]:.4f} ({experiment.paper[key]:.4f})")
-        names = [
-            f"{labels[source.image_set]}-{'IM' if source.modality == 'image' else 'PRMT'}"
-            for source in (experiment.reference, experiment.query)
-        ]
-        rows.append([str(experiment.number), *names, *cells])
-    mean = read_row(layout.EXTRA / "table6", "averages")
-    paper = {f: [e.paper[f] for e in experiments() if e.has_knn] for f in figures}
-    cells = [f"{mean[f]:.1f} ({sum(paper[f]) / len(paper[f]):.1f})" for f in figures]
+        cells.append(f"{row[key]:.4f} ({paper[key]:.4f})")
+        rows.append([str(experiment.number), *_source_labels(experiment, config), *cells])
+    mean = read_row(layout.TABLE6_AVERAGES, "averages")
+    printed = {f: [e.paper[f] for e in experiments() if e.has_knn] for f in CLIP_FIGURES}
+    cells = [f"{mean[f]:.1f} ({sum(printed[f]) / len(printed[f]):.1f})" for f in CLIP_FIGURES]
     rows.append(["", "averages of the rows with k-nn", "", *cells, ""])
-    return markdown_table(header, rows)
+    return markdown_table(["#", *CLIP_HEADER], rows)
 
 
-def tables_text(labels: dict[str, str]) -> str:
-    """Return metrics/tables.md."""
+def tables_text(further: list[str], config: ReportConfig) -> str:
+    """Return metrics/tables.md; `further` are the sets that no table of the paper names."""
+    others = "\n\n".join(further_set(image_set, config) for image_set in further)
     return f"""# This run beside the paper
 
 ## Tables 1 and 2: accuracy in percent
@@ -107,21 +139,28 @@ def tables_text(labels: dict[str, str]) -> str:
 The mean over classifier seeds. The interval covers other images of these classes and other
 seeds; it does not cover other classes or image sets made anew.
 
-{classifier_table(labels)}
+{classifier_table(config)}
+
+## Other sets
+
+The sets that no table of the paper names: accuracies as in Tables 1 and 2, CLIP space as in
+Table 6, Centroid Distance as in Figure 5.
+
+{others}
 
 ## Figure 5: Centroid Distance
 
 The formula as the paper prints it. The paper's own numbers cannot come from it on this scale
 (its cosines alone force 0.0167 at the least): compare order and ratios.
 
-{distance_table(labels)}
+{distance_table(config)}
 
 ## Table 6: CLIP space, this run (paper)
 
 References are training splits, queries validation splits. Row 8 of the paper looks like a slip:
 82.0 is row 15's figure.
 
-{clip_table(labels)}
+{clip_table(config)}
 """
 
 
@@ -151,7 +190,7 @@ def figure5(classes: list[ClassPrompts], config: ReportConfig) -> Image.Image:
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(max(10, size // 5))
     for column, name in enumerate(SHEET_SETS):
         left = label_width + column * cell
-        draw.text((left, GAP), config.labels[name], fill="black", font=font)
+        draw.text((left, GAP), config.label(name), fill="black", font=font)
         for line, prompts in enumerate(classes):
             top = header + line * (size + GAP)
             for i, picture in enumerate(_pictures(name, prompts.wnid, images)):
@@ -173,7 +212,7 @@ def main() -> None:
     classes = class_prompts(world_classes(synsets), clarified)
     classes.sort(key=lambda prompts: prompts.synset == prompts.disamb)
 
-    text = tables_text(config.labels)
+    text = tables_text(further_sets(common.sets), config)
     layout.partial(layout.TABLES).write_text(text, encoding="utf-8")
     layout.partial(layout.TABLES).replace(layout.TABLES)
     sheet = figure5(classes[: config.sheet_classes], config)

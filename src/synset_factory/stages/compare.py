@@ -1,0 +1,77 @@
+"""Stage `compare`: the rows of every set that the paper's tables do not name.
+
+A further set under `sets` of params.yaml gets the rows that the paper's sets have: classifiers as
+in Tables 1 and 2, CLIP space as in Table 6, Centroid Distance as in Figure 5. A set's rows depend
+on it and on `natural` alone, so they stay what they are whatever other sets come and go.
+"""
+
+from functools import cache
+
+import numpy as np
+
+from synset_factory import layout
+from synset_factory.config import NATURAL, claim_world, load_common
+from synset_factory.embedding_files import IMAGE, PROMPT, Embeddings
+from synset_factory.errors import run_main
+from synset_factory.records import TRAIN, VALIDATION
+from synset_factory.seeds import derive_seed
+from synset_factory.table_rows import (
+    accuracy_row,
+    clip_row,
+    distance_row,
+    fewest_images,
+    read_source,
+)
+from synset_factory.tables import (
+    ClipPair,
+    ClipSource,
+    Row,
+    further_classifier_pairs,
+    further_clip_pairs,
+    further_sets,
+    write_rows,
+)
+
+
+def comparison_row(pair: ClipPair, references: Embeddings, queries: Embeddings, seed: int) -> Row:
+    """Return a row as Table 6 has them: no k-nn where the queries are one prompt a class."""
+    one_a_class = len(np.unique(queries.labels)) == len(queries.labels)
+    rng = np.random.default_rng(derive_seed(seed, "compare", pair.name))
+    knn = not (pair.query.modality == PROMPT and one_a_class)
+    row, _ = clip_row(references, queries, rng, knn=knn)
+    return row
+
+
+def set_rows(image_set: str, seed: int) -> dict[str, Row]:
+    """Return the rows of one further set, by name.
+
+    Raises InputError if it has not been evaluated or embedded.
+    """
+    read = cache(read_source)  # for this set only: many sets need no more memory than one
+    rows = {
+        pair.name: accuracy_row(pair.train, pair.evaluation)
+        for pair in further_classifier_pairs(image_set)
+    }
+    for pair in further_clip_pairs(image_set):
+        references, queries = read(pair.reference, TRAIN), read(pair.query, VALIDATION)
+        rows[pair.name] = comparison_row(pair, references, queries, seed)
+    natural, images = (
+        read(ClipSource(image_set=name, modality=IMAGE), TRAIN) for name in (NATURAL, image_set)
+    )
+    rows["centroid_distance"] = distance_row(images, fewest_images([natural, images]))
+    return rows
+
+
+def main() -> None:
+    common = load_common()
+    claim_world(common.world)
+    rows = {
+        f"{image_set}/{name}": row
+        for image_set in further_sets(common.sets)
+        for name, row in set_rows(image_set, common.seed).items()
+    }
+    write_rows(layout.FURTHER_SETS, rows)
+
+
+if __name__ == "__main__":
+    run_main(main)
