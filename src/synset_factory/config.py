@@ -11,6 +11,7 @@ import yaml
 
 from synset_factory import layout
 from synset_factory.errors import InputError
+from synset_factory.whole_files import write_text
 
 T = TypeVar("T")
 
@@ -179,7 +180,4 @@ def claim_world(world: str, marker: Path = layout.WORLD) -> None:
                 "use a clone of its own for it, or delete data/ first."
             )
         return
-    marker.parent.mkdir(parents=True, exist_ok=True)
-    partial = layout.partial(marker)
-    partial.write_text(world + "\n", encoding="utf-8")
-    partial.replace(marker)
+    write_text(marker, world + "\n")

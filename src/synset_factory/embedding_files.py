@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from synset_factory import layout
 from synset_factory.errors import InputError
+from synset_factory.whole_files import whole_file
 
 IMAGE = "image"
 PROMPT = "prompt"
@@ -27,14 +28,12 @@ class Embeddings:
 
 def write_embeddings(image_set: str, table: pd.DataFrame, vectors: np.ndarray) -> None:
     """Write the file of a set: `table` has COLUMNS, `vectors` [N, D] the same rows."""
-    path = layout.embeddings(image_set)
-    path.parent.mkdir(parents=True, exist_ok=True)
     flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
     columns = pa.Table.from_pandas(table[COLUMNS], preserve_index=False).append_column(
         "embedding", pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
     )
-    pq.write_table(columns, layout.partial(path))
-    layout.partial(path).replace(path)
+    with whole_file(layout.embeddings(image_set)) as partial:
+        pq.write_table(columns, partial)
 
 
 def read_embeddings(image_set: str, modality: str, split: str) -> Embeddings:

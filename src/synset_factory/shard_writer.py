@@ -15,9 +15,9 @@ import pandas as pd
 from PIL import Image
 from webdataset import TarWriter
 
-from synset_factory import layout
 from synset_factory.errors import InputError
 from synset_factory.records import SPLITS
+from synset_factory.whole_files import whole_file, write_text
 
 OWNER = "synset-factory"
 
@@ -42,9 +42,8 @@ def encode_jpeg(image: Image.Image, quality: int) -> bytes:
 
 def write_class_tar(path: Path, samples: Iterable[Sample]) -> None:
     """Write one class of one split. The tar gets its name only when it is whole."""
-    partial = layout.partial(path)
-    partial.parent.mkdir(parents=True, exist_ok=True)
     with (
+        whole_file(path) as partial,
         partial.open("wb") as stream,
         TarWriter(stream, user=OWNER, group=OWNER, mode=0o644, encoder=False, mtime=0) as tar,
     ):
@@ -58,7 +57,6 @@ def write_class_tar(path: Path, samples: Iterable[Sample]) -> None:
                     "txt": sample.txt.encode(),
                 }
             )
-    partial.replace(path)
 
 
 def read_members(path: Path) -> list[dict[str, Any]]:
@@ -114,11 +112,11 @@ def write_index(root: Path, name: str, wnids: Iterable[str], description: str) -
     columns = ["key", "split", "wnid", "cls", "tar", "offset", "size", "digest"]
     index = pd.DataFrame(rows)[columns]
     sizes = {str(tar): int(n) for tar, n in index.groupby("tar", sort=False).size().items()}
-    _write_text(root / "_info.json", json.dumps(_timm_info(index, sizes), indent=1))
-    _write_text(root / "sizes.json", json.dumps(sizes, indent=1))
-    _write_text(root / "README.md", _card(name, description, index))
-    index.to_parquet(layout.partial(root / "index.parquet"), index=False)
-    layout.partial(root / "index.parquet").replace(root / "index.parquet")
+    write_text(root / "_info.json", json.dumps(_timm_info(index, sizes), indent=1) + "\n")
+    write_text(root / "sizes.json", json.dumps(sizes, indent=1) + "\n")
+    write_text(root / "README.md", _card(name, description, index))
+    with whole_file(root / "index.parquet") as partial:
+        index.to_parquet(partial, index=False)
     return index
 
 
@@ -145,9 +143,3 @@ def _card(name: str, description: str, index: pd.DataFrame) -> str:
         "class. `.cls` is ImageNet's label (0 to 999), `.txt` the prompt, `.json` everything\n"
         "that determined the image.\n"
     )
-
-
-def _write_text(path: Path, text: str) -> None:
-    partial = layout.partial(path)
-    partial.write_text(text + ("" if text.endswith("\n") else "\n"), encoding="utf-8")
-    partial.replace(path)

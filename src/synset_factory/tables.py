@@ -8,15 +8,14 @@ rows of the same kinds; they have no number.
 import csv
 import json
 import math
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from synset_factory import layout
 from synset_factory.config import NATURAL
 from synset_factory.errors import InputError
+from synset_factory.whole_files import whole_folder, write_text
 
 Row = dict[str, float | int]
 
@@ -173,19 +172,18 @@ def write_rows(folder: Path, rows: dict[str, Row]) -> None:
 
     Raises ValueError for a number that is not finite: DVC would show it as changed for ever.
     """
-    partial = layout.partial(folder)
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for name, row in rows.items():
-        for key, value in row.items():
-            if not math.isfinite(value):
-                raise ValueError(f"{folder / name}: {key} is {value}")
-        rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}
-        path = partial / f"{name}.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(rounded, indent=2) + "\n")
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.replace(folder)
+    with whole_folder(folder) as partial:
+        for name, row in rows.items():
+            write_row(partial / f"{name}.json", row)
+
+
+def write_row(path: Path, row: Row) -> None:
+    """Write one row, rounded to six digits. Raises ValueError as `write_rows` does."""
+    for key, value in row.items():
+        if not math.isfinite(value):
+            raise ValueError(f"{path}: {key} is {value}")
+    rounded = {k: round(v, 6) if isinstance(v, float) else v for k, v in row.items()}
+    write_text(path, json.dumps(rounded, indent=2) + "\n")
 
 
 def read_row(folder: Path, name: str) -> Row:

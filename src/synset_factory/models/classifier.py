@@ -6,7 +6,6 @@ deviation, names of the classes), so that a fresh one and one read from its fold
 
 import math
 import random
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +23,9 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 from tqdm import tqdm
 
-from synset_factory import layout
 from synset_factory.errors import InputError
 from synset_factory.seeds import derive_seed
+from synset_factory.whole_files import whole_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,13 +157,10 @@ def save(model: nn.Module, folder: Path) -> None:
 
     The folder is written under a temporary name and moved once it is complete.
     """
-    partial = layout.partial(folder)
-    shutil.rmtree(partial, ignore_errors=True)
     # safetensors takes no tensor in the order that convolutions prefer.
     model = model.to(memory_format=torch.contiguous_format)
-    save_for_hf(model, partial, safe_serialization=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.replace(folder)
+    with whole_folder(folder) as partial:
+        save_for_hf(model, partial, safe_serialization=True)
 
 
 def load(folder: Path) -> nn.Module:

@@ -16,6 +16,7 @@ from synset_factory.errors import InputError, run_main
 from synset_factory.records import TRAIN
 from synset_factory.set_stage import pin_threads
 from synset_factory.shard_reader import read_index
+from synset_factory.whole_files import whole_file
 
 SYNSET = "synset"
 
@@ -51,8 +52,8 @@ def main() -> None:
     pin_threads(common)
     index = first_images(read_index(SYNSET, TRAIN), config.images)
     tables = classifier_outcomes(NATURAL, SYNSET, index, config.batch_size, common.run)
-    pd.concat(tables, ignore_index=True).to_parquet(layout.partial(layout.AMBIGUITY), index=False)
-    layout.partial(layout.AMBIGUITY).replace(layout.AMBIGUITY)
+    with whole_file(layout.AMBIGUITY) as partial:
+        pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)
 
 
 if __name__ == "__main__":

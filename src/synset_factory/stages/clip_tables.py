@@ -18,6 +18,7 @@ from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
 from synset_factory.table_rows import clip_row, distance_row, fewest_images, read_source
 from synset_factory.tables import ClipSource, Experiment, Row, experiments, write_rows
+from synset_factory.whole_files import whole_file
 
 # The sets of the paper, and the one that it mentions without a line: guidance scale 1.0.
 DISTANCE_SETS = (NATURAL, "synset", "disamb", "disamb25", "disamb10", "promptaug")
@@ -66,10 +67,9 @@ def main() -> None:
             experiment, references, queries, common.seed
         )
         outcomes.append(of_queries)
-    layout.CLIP_OUTCOMES.parent.mkdir(parents=True, exist_ok=True)
     table = pd.concat(outcomes, ignore_index=True).astype(dict.fromkeys(ACCURACIES, "boolean"))
-    table.to_parquet(layout.partial(layout.CLIP_OUTCOMES), index=False)
-    layout.partial(layout.CLIP_OUTCOMES).replace(layout.CLIP_OUTCOMES)
+    with whole_file(layout.CLIP_OUTCOMES) as partial:
+        table.to_parquet(partial, index=False)
     write_rows(layout.TABLE6, rows)
     write_rows(layout.TABLE6_AVERAGES, {"averages": averages(list(rows.values()))})
 

@@ -12,6 +12,7 @@ import synset_factory
 from synset_factory import layout
 from synset_factory.config import load_common
 from synset_factory.errors import run_main
+from synset_factory.whole_files import write_text
 
 PACKAGE = "synset_factory"
 ROOT = Path(synset_factory.__file__).parent
@@ -87,11 +88,8 @@ def stage_modules(world: str) -> dict[str, str]:
 
 
 def main() -> None:
-    layout.CODE.mkdir(parents=True, exist_ok=True)
     for stage, module in stage_modules(load_common().world).items():
-        path = layout.code(stage)
-        layout.partial(path).write_text(fingerprint(module) + "\n", encoding="utf-8")
-        layout.partial(path).replace(path)
+        write_text(layout.code(stage), fingerprint(module) + "\n")
 
 
 if __name__ == "__main__":

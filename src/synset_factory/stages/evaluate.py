@@ -15,6 +15,7 @@ from synset_factory.errors import run_main
 from synset_factory.records import VALIDATION
 from synset_factory.set_stage import begin_set_stage
 from synset_factory.shard_reader import read_index
+from synset_factory.whole_files import whole_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +42,8 @@ def main() -> None:
             train, evaluation, read_index(evaluation, VALIDATION), config.batch_size, common.run
         )
     ]
-    path = layout.outcomes(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pd.concat(tables, ignore_index=True).to_parquet(layout.partial(path), index=False)
-    layout.partial(path).replace(path)
+    with whole_file(layout.outcomes(name)) as partial:
+        pd.concat(tables, ignore_index=True).to_parquet(partial, index=False)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from synset_factory.shard_writer import (
     write_class_tar,
     write_index,
 )
+from synset_factory.whole_files import whole_file
 
 # The code's part of what determines an image: raised when this code would draw other pictures
 # from the same rows and settings (tests/stages/test_generate.py tells when).
@@ -86,9 +87,8 @@ def take_from_other_set(name: str, rows: list[ImageRow], settings: ImageSettings
     for root in sorted(layout.SHARDS.iterdir()):
         donor = root / path.relative_to(layout.shards(name))
         if root.name != name and is_made(donor, rows, settings):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(donor, layout.partial(path))
-            layout.partial(path).replace(path)
+            with whole_file(path) as partial:
+                shutil.copyfile(donor, partial)
             return True
     return False
 

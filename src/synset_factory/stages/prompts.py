@@ -26,6 +26,7 @@ from synset_factory.prompt_files import (
 from synset_factory.prompt_grammar import ClassPrompts, Vocabulary, prompts_of_class
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
+from synset_factory.whole_files import whole_file, write_text
 
 
 def build_rows(
@@ -106,20 +107,17 @@ def main() -> None:
     selected = world_classes(synsets)
     world = {synset.wnid for synset in selected}
 
-    layout.IMAGE_PROMPTS.mkdir(parents=True, exist_ok=True)
     rows_of_recipe: dict[str, pd.DataFrame] = {}
     for name, image_set in common.sets.items():
         recipe = image_set.prompts
         if recipe not in rows_of_recipe:
             rows = build_rows(recipe, classes, vocabulary, common)
             rows_of_recipe[recipe] = add_seeds(rows[rows["wnid"].isin(world)], common.seed)
-        path = layout.prompts(name)
-        rows_of_recipe[recipe].to_parquet(layout.partial(path), index=False)
-        layout.partial(path).replace(path)
+        with whole_file(layout.prompts(name)) as partial:
+            rows_of_recipe[recipe].to_parquet(partial, index=False)
 
     counts = count_prompts(synsets, clarified, previous_disambiguations(synsets, clarified), world)
-    layout.PROMPT_COUNTS.parent.mkdir(parents=True, exist_ok=True)
-    layout.PROMPT_COUNTS.write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
+    write_text(layout.PROMPT_COUNTS, json.dumps(counts, indent=2) + "\n")
 
 
 if __name__ == "__main__":

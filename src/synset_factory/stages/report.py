@@ -28,6 +28,7 @@ from synset_factory.tables import (
     paper_centroid_distances,
     read_row,
 )
+from synset_factory.whole_files import whole_file, write_text
 
 SHEET_SETS = (NATURAL, "synset", "disamb", "disamb25", "disamb10", "promptaug")
 GAP = 4  # pixels between cells
@@ -213,12 +214,11 @@ def main() -> None:
     classes.sort(key=lambda prompts: prompts.synset == prompts.disamb)
 
     text = tables_text(further_sets(common.sets), config)
-    layout.partial(layout.TABLES).write_text(text, encoding="utf-8")
-    layout.partial(layout.TABLES).replace(layout.TABLES)
+    write_text(layout.TABLES, text)
     sheet = figure5(classes[: config.sheet_classes], config)
     # 256 colours: the sheet is kept in git, anew with each run.
-    sheet.quantize(256).save(layout.partial(layout.FIGURE5), format="PNG", optimize=True)
-    layout.partial(layout.FIGURE5).replace(layout.FIGURE5)
+    with whole_file(layout.FIGURE5) as partial:
+        sheet.quantize(256).save(partial, format="PNG", optimize=True)
 
 
 if __name__ == "__main__":

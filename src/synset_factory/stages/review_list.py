@@ -1,7 +1,5 @@
 """Stage `review_list`: the classes to look at, with what is known of each, as a table to read."""
 
-import json
-
 import numpy as np
 
 from synset_factory import layout
@@ -16,7 +14,8 @@ from synset_factory.review_list import (
     read_ambiguity,
     review_list,
 )
-from synset_factory.tables import Row
+from synset_factory.tables import Row, write_row
+from synset_factory.whole_files import write_text
 
 MISTAKES = 3  # printed of each class
 
@@ -75,17 +74,8 @@ def main() -> None:
     if not entries:
         raise InputError(f"{layout.PARAMS}: review_list.share lists no class; raise it.")
     accuracy = accuracies(outcomes)
-    text = list_text(entries, len(accuracy))
-    numbers = {
-        key: round(value, 6) if isinstance(value, float) else value
-        for key, value in summary(entries, accuracy).items()
-    }
-    for path, content in (
-        (layout.REVIEW_LIST, text),
-        (layout.AMBIGUITY_SUMMARY, json.dumps(numbers, indent=2) + "\n"),
-    ):
-        layout.partial(path).write_text(content, encoding="utf-8")
-        layout.partial(path).replace(path)
+    write_text(layout.REVIEW_LIST, list_text(entries, len(accuracy)))
+    write_row(layout.AMBIGUITY_SUMMARY, summary(entries, accuracy))
 
 
 if __name__ == "__main__":

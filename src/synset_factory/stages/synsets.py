@@ -8,7 +8,6 @@ git, so that a fresh clone needs no WordNet and a new version of a library chang
 
 import argparse
 import csv
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +18,7 @@ from timm.data import ImageNetInfo
 from synset_factory import layout
 from synset_factory.errors import InputError, run_main
 from synset_factory.prompt_files import SYNSET_COLUMNS
+from synset_factory.whole_files import whole_file, write_text
 from synset_factory.wordnet import SynsetRow, imagenet_synsets
 
 
@@ -43,20 +43,16 @@ def check_rows(rows: Sequence[SynsetRow], wnids: Sequence[str], lemmas: Sequence
 
 def write_synsets(rows: Iterable[SynsetRow], clip_names: Iterable[str], path: Path) -> None:
     """Write the rows as CSV under a temporary name, then put the file in place whole."""
-    partial = layout.partial(path)
-    with partial.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, SYNSET_COLUMNS, lineterminator="\n")
         writer.writeheader()
         for row, clip_name in zip(rows, clip_names, strict=True):
             writer.writerow({**asdict(row), "clip_name": clip_name})
-    os.replace(partial, path)
 
 
 def write_templates(templates: Iterable[Callable[[str], str]], path: Path) -> None:
     """Write CLIP's templates, one a line, with `{}` where the name of a class goes."""
-    lines = [template("{}") + "\n" for template in templates]
-    layout.partial(path).write_text("".join(lines), encoding="utf-8")
-    os.replace(layout.partial(path), path)
+    write_text(path, "".join(template("{}") + "\n" for template in templates))
 
 
 def main() -> None:

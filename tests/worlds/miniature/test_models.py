@@ -56,6 +56,7 @@ VAE = VaeConfig(
     batch_size=8,
     optimizer="nmuon",
     learning_rate=1e-3,
+    weight_decay=0.01,
     kl_weight=3e-7,
     edge_weight=0.3,
     colour_weight=1.0,

@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from open_clip.loss import ClipLoss
 from safetensors.torch import save_file
 
 from synset_factory import layout
-from synset_factory.config import load_common, load_section
+from synset_factory.config import claim_world, load_common, load_section
 from synset_factory.seeds import derive_seed
+from synset_factory.whole_files import whole_folder
 from synset_factory.worlds.miniature.training import batches, create_optimizer, read_web, train
 
 MEAN = STD = (0.5, 0.5, 0.5)  # of the pictures that the CLIP is given
@@ -108,22 +108,15 @@ def train_clip(
     save_file(tensors, folder / "open_clip_model.safetensors")
 
 
-def replace_folder(temporary: Path, folder: Path) -> None:
-    """Put a finished folder in the place of an older one."""
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.replace(folder)
-
-
 def main() -> None:
     """Train the CLIP into data/models/clip. Raises InputError for bad params or a NaN loss."""
     config, common = load_section(ClipConfig, "clip"), load_common()
+    claim_world(common.world)
     torch.set_num_threads(common.threads)
     images, captions = read_web()
     print(
         f"Training a CLIP ({config.vision}, {config.text_layers} text layers) on "
         f"{len(captions):,} pairs: {config.steps:,} steps of {config.batch_size}."
     )
-    temporary = layout.partial(layout.CLIP)
-    shutil.rmtree(temporary, ignore_errors=True)
-    train_clip(config, images, captions, common.seed, temporary)
-    replace_folder(temporary, layout.CLIP)
+    with whole_folder(layout.CLIP) as folder:
+        train_clip(config, images, captions, common.seed, folder)

@@ -1,6 +1,5 @@
 """Part `text_to_image`: a Stable Diffusion of diffusers, trained on the web from nothing."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +17,10 @@ from diffusers.training_utils import EMAModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from synset_factory import layout
-from synset_factory.config import load_common, load_section
+from synset_factory.config import claim_world, load_common, load_section
 from synset_factory.errors import InputError
 from synset_factory.seeds import derive_seed
-from synset_factory.worlds.miniature.clip import replace_folder
+from synset_factory.whole_files import whole_folder
 from synset_factory.worlds.miniature.text_tower import (
     transformers_text_model,
     transformers_tokenizer,
@@ -57,6 +56,7 @@ class VaeConfig:
     batch_size: int  # pictures
     optimizer: str  # timm's name
     learning_rate: float
+    weight_decay: float
     kl_weight: float  # of the divergence summed over a picture's latents, against the mean L1
     edge_weight: float  # of the L1 between differences of neighbouring pixels
     colour_weight: float  # of the square error of opponent colours
@@ -139,7 +139,7 @@ def train_vae(config: VaeConfig, images: torch.Tensor, seed: int) -> Autoencoder
     ).to(memory_format=torch.channels_last)
     start_as_identity(vae)
     start_with_small_variance(vae, config.posterior_log_variance)
-    optimizer = create_optimizer(vae, config.optimizer, config.learning_rate, 0.01)
+    optimizer = create_optimizer(vae, config.optimizer, config.learning_rate, config.weight_decay)
     rng = torch.Generator().manual_seed(derive_seed(seed, "vae", "batches"))
     order = batches(len(images), config.batch_size, rng)
 
@@ -292,6 +292,7 @@ def train_pipeline(
 def main() -> None:
     """Train into data/models/text_to_image. Raises InputError for bad params or a NaN loss."""
     config, common = load_section(TextToImageConfig, "text_to_image"), load_common()
+    claim_world(common.world)
     torch.set_num_threads(common.threads)
     if not layout.CLIP.is_dir():
         raise InputError(f"{layout.CLIP} is missing: make it with `dvc repro clip`.")
@@ -302,7 +303,5 @@ def main() -> None:
         f"{config.unet.batch_size} for the noise predictor."
     )
     clip = open_clip.create_model(f"local-dir:{layout.CLIP}")
-    temporary = layout.partial(layout.TEXT_TO_IMAGE)
-    shutil.rmtree(temporary, ignore_errors=True)
-    train_pipeline(config, images, captions, clip, common.seed, temporary)
-    replace_folder(temporary, layout.TEXT_TO_IMAGE)
+    with whole_folder(layout.TEXT_TO_IMAGE) as folder:
+        train_pipeline(config, images, captions, clip, common.seed, folder)

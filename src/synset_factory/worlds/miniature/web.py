@@ -14,6 +14,7 @@ from tqdm import tqdm
 from synset_factory import layout
 from synset_factory.config import claim_world, load_common, load_section
 from synset_factory.seeds import derive_seed
+from synset_factory.whole_files import whole_file
 from synset_factory.worlds.miniature.captions import draw_caption
 from synset_factory.worlds.miniature.causes import Causes, load_causes
 from synset_factory.worlds.miniature.renderer import render
@@ -60,9 +61,8 @@ def write_web(rows: list[tuple[bytes, str, str]], path: Path) -> None:
     """Write the rows as a table of columns image, caption, concept."""
     columns = dict(zip(("image", "caption", "concept"), zip(*rows, strict=True), strict=True))
     table = pa.table({name: pa.array(values) for name, values in columns.items()})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, layout.partial(path))
-    layout.partial(path).replace(path)
+    with whole_file(path) as partial:
+        pq.write_table(table, partial)
 
 
 def main() -> None:
