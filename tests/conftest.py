@@ -1,12 +1,14 @@
 """What all tests share."""
 
 import os
+from pathlib import Path
 
 import pytest
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
 from synset_factory.errors import InputError
 from synset_factory.wordnet import open_wordnet
+from tests.small_pipeline import run_small_pipeline
 
 # Tests take no network: whatever would ask the Hugging Face hub fails at once instead.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -21,3 +23,12 @@ def wordnet() -> WordNetCorpusReader:
         if os.environ.get("CI") == "true":
             pytest.fail(str(error))
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone of the working tree in which the small pipeline has run: minutes, so made once."""
+    folder = tmp_path_factory.mktemp("pipeline") / "clone"
+    folder.mkdir()
+    run_small_pipeline(folder)
+    return folder

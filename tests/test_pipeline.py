@@ -1,11 +1,7 @@
 """The whole pipeline, a miniature of the miniature: every stage for real, by `dvc repro`."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,71 +14,21 @@ from diffusers import StableDiffusionPipeline
 
 from synset_factory import layout
 from synset_factory.tables import classifier_lines, experiments
+from tests.small_pipeline import FURTHER, WNIDS, command
 
 pytestmark = pytest.mark.slow
 
-REPOSITORY = Path(__file__).parents[1]
-WNIDS = ["n01580077", "n01847000", "n04146614"]  # jay, drake, school bus
 SETS = ["natural", "synset", "disamb", "disamb25", "disamb10", "promptaug"]
-FURTHER = {"extra25": {"prompts": "synset", "guidance_scale": 2.5}}  # a set of the user's own
 
 
-def small_params() -> dict[str, object]:
-    """The committed params with a further set, three classes, a handful of images and of steps."""
-    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-    params["wnids"] = WNIDS
-    params["sets"] |= FURTHER
-    params["splits"] = {"train": 4, "validation": 2}
-    params["web"]["pictures"] = 64
-    params["natural"] |= {"train": 4, "validation": 3}
-    params["clip"] |= {"steps": 2, "batch_size": 16}
-    for part in ("vae", "unet"):
-        params["text_to_image"][part] |= {"steps": 2, "batch_size": 16}
-    params["generate"] |= {"steps": 2, "batch_size": 4}
-    params["train"]["seeds"] = 2
-    params["train"]["classifier"] |= {"epochs": 1, "warmup_epochs": 0, "batch_size": 4}
-    return params
-
-
-def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run one of .venv's commands in a folder."""
-    bin_folder = Path(sys.executable).parent
-    environment = os.environ | {
-        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(folder / "src"),  # its own code, not the installed one
-    }
-    return subprocess.run(
-        words, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of the working tree in which the small pipeline has run."""
-    folder = tmp_path_factory.mktemp("clone")
-    listed = command(REPOSITORY, "git", "ls-files", "-co", "--exclude-standard").stdout
-    for name in listed.splitlines():
-        # Results and the lock belong to the committed run, not to this one.
-        if (REPOSITORY / name).is_file() and not name.startswith(("metrics/", "dvc.lock")):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / name, folder / name)
-    (folder / "params.yaml").write_text(yaml.safe_dump(small_params()))
-    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-    for words in (("init", "-q"), ("add", "-A"), (*identity, "commit", "-qm", "start")):
-        assert command(folder, "git", *words).returncode == 0
-    done = command(folder, "dvc", "repro")
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return folder
-
-
-def metrics_shown(run: Path) -> dict[str, dict[str, float]]:
+def metrics_shown(pipeline: Path) -> dict[str, dict[str, float]]:
     """The rows that `dvc metrics show` prints, by path."""
-    shown = json.loads(command(run, "dvc", "metrics", "show", "--json").stdout)[""]["data"]
+    shown = json.loads(command(pipeline, "dvc", "metrics", "show", "--json").stdout)[""]["data"]
     return {path: content["data"] for path, content in shown.items()}
 
 
-def test_every_row_of_the_tables_is_there(run: Path) -> None:
-    rows = metrics_shown(run)
+def test_every_row_of_the_tables_is_there(pipeline: Path) -> None:
+    rows = metrics_shown(pipeline)
     for table in ("table1", "table2"):
         for line in classifier_lines(table):
             row = rows[f"metrics/{table}/{line.name}.json"]
@@ -101,39 +47,39 @@ def test_every_row_of_the_tables_is_there(run: Path) -> None:
     assert tables == 7 + 6 + 36
 
 
-def test_a_further_set_has_rows_of_its_own(run: Path) -> None:
-    rows = metrics_shown(run)
+def test_a_further_set_has_rows_of_its_own(pipeline: Path) -> None:
+    rows = metrics_shown(pipeline)
     for name in ("disamb10", "extra25"):
         folder = f"metrics/extra/sets/{name}"
         assert sum(path.startswith(f"{folder}/") for path in rows) == 3 + 7 + 1
         assert rows[f"{folder}/{name}_on_natural.json"]["n"] == 3 * 3
         assert "knn1_accuracy" in rows[f"{folder}/{name}_prmt_on_{name}_im.json"]
         assert "knn1_accuracy" not in rows[f"{folder}/{name}_im_on_{name}_prmt.json"]
-    assert "### extra25\n" in (run / layout.TABLES).read_text()
+    assert "### extra25\n" in (pipeline / layout.TABLES).read_text()
 
 
-def test_a_second_repro_runs_nothing(run: Path) -> None:
-    done = command(run, "dvc", "repro")
+def test_a_second_repro_runs_nothing(pipeline: Path) -> None:
+    done = command(pipeline, "dvc", "repro")
     assert done.returncode == 0
     assert "Running stage" not in done.stdout
-    assert command(run, "dvc", "status").stdout.strip() == "Data and pipelines are up to date."
+    assert command(pipeline, "dvc", "status").stdout.strip() == "Data and pipelines are up to date."
 
 
-def test_a_comment_in_the_code_reruns_nothing_but_the_fingerprint(run: Path) -> None:
-    path = run / "src/synset_factory/measures/knn.py"
+def test_a_comment_in_the_code_reruns_nothing_but_the_fingerprint(pipeline: Path) -> None:
+    path = pipeline / "src/synset_factory/measures/knn.py"
     text = path.read_text()
     try:
         path.write_text(text + "\n# A comment.\n")
-        done = command(run, "dvc", "repro", "clip_tables")
+        done = command(pipeline, "dvc", "repro", "clip_tables")
         assert re.findall(r"Running stage '(.*?)'", done.stdout) == ["code"]
     finally:
         path.write_text(text)
 
 
 def test_the_stored_models_load_in_plain_libraries(
-    run: Path, monkeypatch: pytest.MonkeyPatch
+    pipeline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(run)
+    monkeypatch.chdir(pipeline)
     pipe = StableDiffusionPipeline.from_pretrained(str(layout.TEXT_TO_IMAGE))
     image = pipe("a bird of type jay", num_inference_steps=2).images[0]
     assert image.size == (32, 32)
@@ -146,22 +92,22 @@ def test_the_stored_models_load_in_plain_libraries(
     assert classifier(torch.zeros(1, 3, 32, 32)).shape == (1, len(WNIDS))
 
 
-def test_the_same_class_and_prompt_has_the_same_bytes_in_two_sets(run: Path) -> None:
+def test_the_same_class_and_prompt_has_the_same_bytes_in_two_sets(pipeline: Path) -> None:
     for wnid, same in (("n04146614", True), ("n01580077", False)):
-        tars = [run / layout.shard(name, "train", wnid) for name in ("synset", "disamb")]
+        tars = [pipeline / layout.shard(name, "train", wnid) for name in ("synset", "disamb")]
         assert (tars[0].read_bytes() == tars[1].read_bytes()) == same
 
 
-def test_a_revised_prompt_makes_one_class_anew(run: Path) -> None:
+def test_a_revised_prompt_makes_one_class_anew(pipeline: Path) -> None:
     def hashes() -> dict[str, str]:
-        tars = sorted((run / "data/shards").rglob("*.tar"))
-        return {str(t.relative_to(run)): sha256(t.read_bytes()).hexdigest() for t in tars}
+        tars = sorted((pipeline / "data/shards").rglob("*.tar"))
+        return {str(t.relative_to(pipeline)): sha256(t.read_bytes()).hexdigest() for t in tars}
 
     before = hashes()
-    path = run / layout.DISAMBIGUATIONS
+    path = pipeline / layout.DISAMBIGUATIONS
     text = path.read_text()
     path.write_text(text.replace("a bird of type jay", "a blue jay"))
-    done = command(run, "dvc", "repro")
+    done = command(pipeline, "dvc", "repro")
     assert done.returncode == 0, done.stderr[-2000:]
     assert "disamb25: 18 images, 12 kept, 0 reused from other sets, 6 to make" in done.stdout
     changed = {name for name, digest in hashes().items() if digest != before[name]}
@@ -170,18 +116,21 @@ def test_a_revised_prompt_makes_one_class_anew(run: Path) -> None:
         for name in ("disamb", "disamb25", "disamb10", "promptaug")
         for split in ("train", "validation")
     }
-    assert json.loads((run / layout.PROMPT_COUNTS).read_text())["changed_since_last_revision"] == 1
+    assert (
+        json.loads((pipeline / layout.PROMPT_COUNTS).read_text())["changed_since_last_revision"]
+        == 1
+    )
 
 
-def test_the_rows_of_a_further_set_go_with_its_line(run: Path) -> None:
-    params = yaml.safe_load((run / "params.yaml").read_text())
+def test_the_rows_of_a_further_set_go_with_its_line(pipeline: Path) -> None:
+    params = yaml.safe_load((pipeline / "params.yaml").read_text())
     for name in FURTHER:
         del params["sets"][name]
-    (run / "params.yaml").write_text(yaml.safe_dump(params))
-    done = command(run, "dvc", "repro")
+    (pipeline / "params.yaml").write_text(yaml.safe_dump(params))
+    done = command(pipeline, "dvc", "repro")
     assert done.returncode == 0, done.stderr[-2000:]
     ran = re.findall(r"Running stage '(.*?)'", done.stdout)
     assert sorted(ran) == ["compare", "prompts", "report"]
-    assert [path.name for path in (run / layout.FURTHER_SETS).iterdir()] == ["disamb10"]
-    assert not any("extra25" in path for path in metrics_shown(run))
-    assert "extra25" not in (run / layout.TABLES).read_text()
+    assert [path.name for path in (pipeline / layout.FURTHER_SETS).iterdir()] == ["disamb10"]
+    assert not any("extra25" in path for path in metrics_shown(pipeline))
+    assert "extra25" not in (pipeline / layout.TABLES).read_text()

@@ -62,7 +62,7 @@ def lint_synsets(path: Path, rows: Rows, found: list[Finding]) -> None:
     faults: list[Finding] = []
     _lint_wnids(path, rows, faults)
     for line, row in rows:
-        _lint_prompt(path, line, row["wnid"], row["synset_prompt"], faults)
+        lint_prompt(path, line, row["wnid"], row["synset_prompt"], faults)
     restore = f"restore the file with `git checkout {path.as_posix()}`"
     found += [Finding(each.path, each.row, each.fault, restore) for each in faults]
 
@@ -79,7 +79,7 @@ def lint_disambiguations(
         wnid, prompt = row["wnid"], row["prompt"]
         if synsets is not None and wnid not in synsets:
             found.append(Finding(path, line, f"wnid {wnid!a} is not in ImageNet-1K", "correct it"))
-        _lint_prompt(path, line, wnid, prompt, found)
+        lint_prompt(path, line, wnid, prompt, found)
         if synsets and prompt.strip() and _same(prompt) == _same(synsets.get(wnid, "")):
             fault = f"the prompt {prompt!a} is the synset prompt of class {wnid} itself"
             found.append(Finding(path, line, fault, "write another or remove the row"))
@@ -88,6 +88,15 @@ def lint_disambiguations(
                 fault = f"the {column} {row[column]!a} is unknown"
                 found.append(Finding(path, line, fault, f"write one of {', '.join(allowed)}"))
     _lint_shared_prompts(path, rows, synsets or {}, found)
+
+
+def lint_prompt(path: Path, line: int, wnid: str, prompt: str, found: list[Finding]) -> None:
+    """Find what is wrong with the text of one prompt."""
+    if prompt.strip():
+        _lint_text(path, line, f"the prompt {prompt!a}", prompt, found)
+    else:
+        fault = f"class {wnid} has no prompt"
+        found.append(Finding(path, line, fault, "write one or remove the row"))
 
 
 def lint_modifiers(path: Path, parts: dict[str, Words], found: list[Finding]) -> None:
@@ -167,14 +176,6 @@ def _lint_wnids(path: Path, rows: Rows, found: list[Finding]) -> None:
         if first.setdefault(row["wnid"], line) != line:
             fault = f"wnid {row['wnid']!a} occurs twice, first in row {first[row['wnid']]}"
             found.append(Finding(path, line, fault, "remove one of its rows"))
-
-
-def _lint_prompt(path: Path, line: int, wnid: str, prompt: str, found: list[Finding]) -> None:
-    if prompt.strip():
-        _lint_text(path, line, f"the prompt {prompt!a}", prompt, found)
-    else:
-        fault = f"class {wnid} has no prompt"
-        found.append(Finding(path, line, fault, "write one or remove the row"))
 
 
 def _lint_text(path: Path, line: int, name: str, text: str, found: list[Finding]) -> None:

@@ -45,6 +45,15 @@ class SynsetRow:
     senses: int  # of the first lemma as a noun: more than one, and the word is ambiguous
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sense:
+    """One meaning of a noun."""
+
+    wnid: str
+    names: tuple[str, ...]
+    definition: str
+
+
 class _Reader(WordNetCorpusReader):
     """nltk's reader, content with the files that Debian's wordnet-base has."""
 
@@ -65,6 +74,18 @@ def imagenet_synsets(wnids: Sequence[str]) -> list[SynsetRow]:
     """
     reader = open_wordnet()
     return [_row(reader, class_index, wnid) for class_index, wnid in enumerate(wnids)]
+
+
+def noun_senses(word: str) -> list[Sense]:
+    """Return the meanings of a noun, the commonest first. Raises InputError without WordNet 3.0."""
+    return [
+        Sense(
+            wnid=f"n{synset.offset():08d}",
+            names=tuple(name.replace("_", " ") for name in synset.lemma_names()),
+            definition=synset.definition(),
+        )
+        for synset in open_wordnet().synsets(word.replace(" ", "_"), "n")
+    ]
 
 
 def open_wordnet() -> WordNetCorpusReader:

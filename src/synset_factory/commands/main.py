@@ -1,12 +1,16 @@
 """The command line `synset-factory`."""
 
 import argparse
+from collections.abc import Callable
 
+from synset_factory.commands import review as review_page
 from synset_factory.commands.check import check
 from synset_factory.commands.lint import lint
+from synset_factory.commands.review import review
 from synset_factory.errors import run_main
 
-COMMANDS = {"check": check, "lint": lint}
+COMMANDS: dict[str, Callable[..., None]] = {"check": check, "lint": lint, "review": review}
+ARGUMENTS = {"review": review_page.add_arguments}
 
 
 def _run() -> None:
@@ -14,8 +18,11 @@ def _run() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, function in COMMANDS.items():
         text = " ".join((function.__doc__ or "").split())
-        commands.add_parser(name, help=text, description=text)
-    COMMANDS[parser.parse_args().command]()
+        command = commands.add_parser(name, help=text, description=text)
+        if name in ARGUMENTS:
+            ARGUMENTS[name](command)
+    options = vars(parser.parse_args())
+    COMMANDS[options.pop("command")](**options)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""The review page: look at the worst classes, try prompts, keep the better ones."""

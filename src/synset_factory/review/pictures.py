@@ -1,0 +1,37 @@
+"""Stored pictures as they lie in the tars of an image set."""
+
+import os
+from functools import lru_cache
+
+import pandas as pd
+
+from synset_factory import layout
+from synset_factory.records import TRAIN, image_key
+from synset_factory.shard_reader import read_index
+
+PLACE = ["tar", "offset", "size"]  # of a JPEG, in an index
+
+
+def count_pictures(image_set: str, wnid: str) -> int:
+    """Return how many training images of a class a set has; 0 if the set is not there."""
+    if not layout.index(image_set).exists():
+        return 0
+    return int((_index(image_set)["wnid"] == wnid).sum())
+
+
+def read_picture(image_set: str, wnid: str, number: int) -> bytes:
+    """Return the JPEG of a training image. Raises KeyError if the set has no such image."""
+    place = _index(image_set).loc[image_key(wnid, TRAIN, number), PLACE].to_dict()
+    with (layout.shards(image_set) / place["tar"]).open("rb") as stream:
+        return os.pread(stream.fileno(), place["size"], place["offset"])
+
+
+def _index(image_set: str) -> pd.DataFrame:
+    # The set may be made anew while the page is open.
+    changed = layout.index(image_set).stat().st_mtime_ns
+    return _read_index(image_set, changed)
+
+
+@lru_cache(maxsize=8)
+def _read_index(image_set: str, changed: int) -> pd.DataFrame:
+    return read_index(image_set, TRAIN).set_index("key")
