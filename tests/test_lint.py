@@ -149,6 +149,19 @@ def test_the_committed_files_are_clean_for_every_text_encoder_of_clip(
         ),
         (
             "drake duck",
+            "\u9d28\u00e9\u00e8\u00ea\u00eb\u00fc" + "\u9d28" * 100,
+            "row 4: the prompt '\\u9d28\\xe9\\xe8\\xea\\xeb\\xfc" + "\\u9d28" * 54 + "...' has the "
+            "characters U+00E8, U+00E9, U+00EA, U+00EB, U+00FC and others; "
+            "write it in plain ASCII.",
+        ),
+        (
+            "a singer",
+            "a singer" * 30,
+            f"row 4: the note '{('a singer' * 30)[:60]}...' is longer than 200 characters, or no "
+            "text; write a few words.",
+        ),
+        (
+            "drake duck",
             "drake\tduck",
             "row 4: the prompt 'drake\\tduck' has the character U+0009; write it in plain ASCII.",
         ),
@@ -261,6 +274,11 @@ def test_a_synset_prompt_is_restored_and_never_edited(
         ),
         (
             "[small, large]",
+            '[small, ""]',
+            ", row 5: part 'size' has an empty word; write one or remove it.",
+        ),
+        (
+            "[small, large]",
             "[small, no]",
             ", row 5: part 'size' has something that is no word; put quotes around it.",
         ),
@@ -330,6 +348,7 @@ def test_findings_come_in_the_order_of_files_and_rows(lint: Lint) -> None:
 def test_lengths_are_those_that_the_worlds_own_text_encoder_counts(lint: Lint) -> None:
     transformers_tokenizer(context_length=16).save_pretrained(str(prompt_check.TOKENIZER))
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    params["splits"] = {"train": 8, "validation": 8}  # the modifiers here make 16 prompts
     params["wnids"] = ["n01580077", "n04146614"]
     layout.PARAMS.write_text(yaml.safe_dump(params))
     # beautiful , very typical , very small ... , in the corner . hyper - sharp . : 7 + 5 + 4, start
@@ -353,6 +372,7 @@ def test_prompts_of_a_recipe_are_counted_if_a_set_has_it(lint: Lint) -> None:
     transformers_tokenizer(context_length=30).save_pretrained(str(prompt_check.TOKENIZER))
     edit(layout.SYNSETS, "crested bird", " ".join(["crested"] * 30))
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    params["splits"] = {"train": 8, "validation": 8}  # the modifiers here make 16 prompts
     params["wnids"] = ["n01580077", "n04146614"]
     layout.PARAMS.write_text(yaml.safe_dump(params))
     assert lint()[0] == 0
@@ -369,6 +389,18 @@ def test_prompts_of_a_recipe_are_counted_if_a_set_has_it(lint: Lint) -> None:
 
 
 @pytest.mark.usefixtures("files", "whole_words")
+def test_a_recipe_that_nobody_knows_is_a_finding(lint: Lint) -> None:
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    params["sets"] = {"synset": {"prompts": "sinset", "guidance_scale": 7.5}}
+    layout.PARAMS.write_text(yaml.safe_dump(params))
+    status, lines = lint()
+    assert (status, lines[1:]) == (1, ["1 finding."])
+    assert lines[0].startswith(
+        "params.yaml: sets.synset.prompts 'sinset' is unknown; choose one of"
+    )
+
+
+@pytest.mark.usefixtures("files", "whole_words")
 def test_a_template_without_a_place_for_the_name_is_a_finding(lint: Lint) -> None:
     edit(layout.CLIP_TEMPLATES, "big {}", "big one")
     fault = "row 2: it must have one {} for the class's name; restore the file with "
@@ -380,6 +412,7 @@ def test_a_template_without_a_place_for_the_name_is_a_finding(lint: Lint) -> Non
 def test_wrong_classes_of_the_world_are_told_beside_the_findings(lint: Lint) -> None:
     transformers_tokenizer(context_length=36).save_pretrained(str(prompt_check.TOKENIZER))
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    params["splits"] = {"train": 8, "validation": 8}  # the modifiers here make 16 prompts
     layout.PARAMS.write_text(yaml.safe_dump(params | {"wnids": ["n00000001"]}))
     edit(layout.DISAMBIGUATIONS, "a singer,reconstructed", "a singer,web")
     status, lines = lint()

@@ -1,15 +1,31 @@
 """What trained classifiers say of an image set, one row an image and classifier."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from torch import nn
 
 from synset_factory import layout
 from synset_factory.config import Run
 from synset_factory.errors import InputError
 from synset_factory.models import classifier
 from synset_factory.shard_reader import JpegDataset
+
+
+def load_classifiers(train: str, wnids: Sequence[str]) -> Iterator[tuple[int, nn.Module]]:
+    """Yield each classifier trained on a set, with its seed. `wnids` are those of labels 0 to C-1.
+
+    Raises InputError if there is none, or if one was trained on other classes.
+    """
+    folders = sorted(layout.classifiers(train).glob("seed*"))
+    if not folders:
+        raise InputError(f"{layout.classifiers(train)} holds no classifier: run `dvc repro`.")
+    for folder in folders:
+        model = classifier.load(folder)
+        if classifier.class_names(model) != list(wnids):
+            raise InputError(f"{folder} was trained on other classes: run `dvc repro`.")
+        yield int(folder.name.removeprefix("seed")), model
 
 
 def classifier_outcomes(
@@ -22,15 +38,9 @@ def classifier_outcomes(
 
     Raises InputError if there is no classifier, or if the two sets have other classes.
     """
-    folders = sorted(layout.classifiers(train).glob("seed*"))
-    if not folders:
-        raise InputError(f"{layout.classifiers(train)} holds no classifier: run `dvc repro`.")
     dataset = JpegDataset(evaluation, index)
     wnids = list(index.drop_duplicates("cls").sort_values("cls")["wnid"])
-    for folder in folders:
-        model = classifier.load(folder)
-        if classifier.class_names(model) != wnids:
-            raise InputError(f"{folder} knows other classes than the set '{evaluation}'.")
+    for seed, model in load_classifiers(train, wnids):
         ranks = classifier.predict(
             model,
             dataset,
@@ -43,7 +53,7 @@ def classifier_outcomes(
             {
                 "train": train,
                 "evaluation": evaluation,
-                "seed": int(folder.name.removeprefix("seed")),
+                "seed": seed,
                 "key": index["key"],
                 "cls": index["cls"],
                 "predicted": np.asarray(dataset.class_indices)[ranks],

@@ -9,6 +9,7 @@ from synset_factory.errors import InputError
 from synset_factory.prompt_files import (
     DISAMBIGUATION_COLUMNS,
     SYNSET_COLUMNS,
+    check_recipes,
     class_prompts,
     read_clip_templates,
     read_synsets,
@@ -16,6 +17,7 @@ from synset_factory.prompt_files import (
 )
 from synset_factory.prompt_grammar import Modifiers, Vocabulary
 from synset_factory.prompt_lint import (
+    EDITED_RECIPES,
     TextEncoder,
     by_wnid,
     lint_disambiguations,
@@ -34,7 +36,6 @@ from synset_factory.prompt_parsing import (
 
 FILES = (layout.SYNSETS, layout.DISAMBIGUATIONS, layout.MODIFIERS)
 TOKENIZER = layout.TEXT_TO_IMAGE / "tokenizer"
-EDITED_RECIPES = ("disamb", "promptaug")  # what people write in prompts/ goes into these
 
 
 @dataclass
@@ -135,7 +136,9 @@ def _check_lengths(check: PromptCheck) -> None:
     classes = read_synsets()
     recipes = set(EDITED_RECIPES)
     if layout.PARAMS.exists():
-        recipes |= {image_set.prompts for image_set in load_common().sets.values()}
+        common = load_common()
+        check_recipes(common, check.modifiers)
+        recipes |= {image_set.prompts for image_set in common.sets.values()}
     if TOKENIZER.exists():  # a world's model draws no classes but its own
         classes = world_classes(classes)
     clarified = {w: text for w, text in by_wnid(check.clarified, "prompt").items() if text}

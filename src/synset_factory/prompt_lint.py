@@ -44,12 +44,24 @@ FEELS = _adjectives("cold damp dry firm hard hot moist prickly slimy slippery so
 FORBIDDEN = {"colour": COLOURS, "texture": TEXTURES, "feel": FEELS}
 
 
+EDITED_RECIPES = ("disamb", "promptaug")  # what people write in prompts/ goes into these
+MAY_BE_EMPTY = "extent"  # of the parts of the modifiers
+NAMED = 5  # characters of one text that are no plain text
+QUOTED = 60  # characters of a text that a finding repeats
+LONGEST_NOTE = 200  # characters
+
+
 @dataclass(frozen=True)
 class TextEncoder:
     """What a text-to-image model reads its prompts with."""
 
     count: Callable[[str], int]  # the tokens of a text, those of start and end included
     context: int  # how many it reads
+
+
+def quoted(text: str) -> str:
+    """Return the beginning of a text in quotes and plain ASCII, as a finding repeats it."""
+    return ascii(text if len(text) <= QUOTED else text[:QUOTED] + "...")
 
 
 def by_wnid(rows: Rows, column: str) -> dict[str, str]:
@@ -78,14 +90,16 @@ def lint_disambiguations(
     for line, row in rows:
         wnid, prompt = row["wnid"], row["prompt"]
         if synsets is not None and wnid not in synsets:
-            found.append(Finding(path, line, f"wnid {wnid!a} is not in ImageNet-1K", "correct it"))
+            fault = f"wnid {quoted(wnid)} is not in ImageNet-1K"
+            found.append(Finding(path, line, fault, "correct it"))
         lint_prompt(path, line, wnid, prompt, found)
         if synsets and prompt.strip() and _same(prompt) == _same(synsets.get(wnid, "")):
-            fault = f"the prompt {prompt!a} is the synset prompt of class {wnid} itself"
+            fault = f"the prompt {quoted(prompt)} is the synset prompt of class {wnid} itself"
             found.append(Finding(path, line, fault, "write another or remove the row"))
+        _lint_note(path, line, row["note"], found)
         for column, allowed in (("reason", REASONS), ("source", SOURCES)):
             if row[column] not in allowed:
-                fault = f"the {column} {row[column]!a} is unknown"
+                fault = f"the {column} {quoted(row[column])} is unknown"
                 found.append(Finding(path, line, fault, f"write one of {', '.join(allowed)}"))
     _lint_shared_prompts(path, rows, synsets or {}, found)
 
@@ -93,7 +107,7 @@ def lint_disambiguations(
 def lint_prompt(path: Path, line: int, wnid: str, prompt: str, found: list[Finding]) -> None:
     """Find what is wrong with the text of one prompt."""
     if prompt.strip():
-        _lint_text(path, line, f"the prompt {prompt!a}", prompt, found)
+        _lint_text(path, line, f"the prompt {quoted(prompt)}", prompt, found)
     else:
         fault = f"class {wnid} has no prompt"
         found.append(Finding(path, line, fault, "write one or remove the row"))
@@ -105,10 +119,13 @@ def lint_modifiers(path: Path, parts: dict[str, Words], found: list[Finding]) ->
         seen: set[str] = set()
         for line, word in words:
             if word in seen:
-                fault = f"part '{name}' has the word {word!a} twice"
+                fault = f"part '{name}' has the word {quoted(word)} twice"
                 found.append(Finding(path, line, fault, "remove one"))
             seen.add(word)
-            _lint_text(path, line, f"the modifier {word!a}", word, found)
+            if not word.strip() and name != MAY_BE_EMPTY:
+                fault = f"part '{name}' has an empty word"
+                found.append(Finding(path, line, fault, "write one or remove it"))
+            _lint_text(path, line, f"the modifier {quoted(word)}", word, found)
             for kind, forbidden in FORBIDDEN.items():
                 for adjective in sorted(forbidden.intersection(re.findall("[a-z]+", word.lower()))):
                     fault = f"'{adjective}' is an adjective of {kind}, wrong for some objects"
@@ -142,7 +159,7 @@ def lint_lengths(
             f"the {name} of class {each.wnid} has {tokens} tokens, of which the text encoder "
             f"reads {encoder.context}"
         )
-        if recipe in ("disamb", "promptaug"):
+        if recipe in EDITED_RECIPES:
             path, line = clarified, clarified_lines.get(each.wnid)
             remedy = "clarify it with a shorter prompt"
         else:
@@ -174,18 +191,25 @@ def _lint_wnids(path: Path, rows: Rows, found: list[Finding]) -> None:
     first: dict[str, int] = {}
     for line, row in rows:
         if first.setdefault(row["wnid"], line) != line:
-            fault = f"wnid {row['wnid']!a} occurs twice, first in row {first[row['wnid']]}"
+            fault = f"wnid {quoted(row['wnid'])} occurs twice, first in row {first[row['wnid']]}"
             found.append(Finding(path, line, fault, "remove one of its rows"))
 
 
 def _lint_text(path: Path, line: int, name: str, text: str, found: list[Finding]) -> None:
-    for character in sorted(set(text)):
-        if not " " <= character <= "~":
-            fault = f"{name} has the character U+{ord(character):04X}"
-            found.append(Finding(path, line, fault, "write it in plain ASCII"))
+    strange = [f"U+{ord(each):04X}" for each in sorted(set(text)) if not " " <= each <= "~"]
+    if strange:
+        those = ", ".join(strange[:NAMED]) + (" and others" if len(strange) > NAMED else "")
+        fault = f"{name} has the character{'s' if len(strange) > 1 else ''} {those}"
+        found.append(Finding(path, line, fault, "write it in plain ASCII"))
     if text != text.strip(" ") or "  " in text:
         fault = f"{name} has a leading, trailing or doubled blank"
         found.append(Finding(path, line, fault, "remove it"))
+
+
+def _lint_note(path: Path, line: int, note: str, found: list[Finding]) -> None:
+    if len(note) > LONGEST_NOTE or not note.replace("\n", " ").isprintable():
+        fault = f"the note {quoted(note)} is longer than {LONGEST_NOTE} characters, or no text"
+        found.append(Finding(path, line, fault, "write a few words"))
 
 
 def _lint_shared_prompts(
@@ -200,5 +224,5 @@ def _lint_shared_prompts(
     for line, row in rows:
         wnid, prompt = row["wnid"], row["prompt"]
         if prompt.strip() and owners.setdefault(_same(prompt), wnid) != wnid:
-            fault = f"the prompt {prompt!a} is that of class {owners[_same(prompt)]} as well"
+            fault = f"the prompt {quoted(prompt)} is that of class {owners[_same(prompt)]} as well"
             found.append(Finding(path, line, fault, "write another"))

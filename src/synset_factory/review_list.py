@@ -37,16 +37,16 @@ class ReviewEntry:
     accuracy: float  # percent, mean over the classifiers of natural images
     images: int
     mistaken_for: tuple[tuple[Synset, float], ...]  # percent of the images, most first
-    same_name: tuple[Synset, ...]  # other classes with the same first lemma
+    same_name: tuple[Synset, ...]  # other classes with one of its names
     findings: tuple[str, ...]  # of lint, in its rows
 
     @property
     def cause(self) -> str:
         """What the prompt itself suggests as the cause, should the images be wrong.
 
-        `word`: the first lemma has several noun senses in WordNet, or names another class as
-        well. Else `synonyms`: the prompt has several names, so that several things may be drawn.
-        Else `generator`: the words are as clear as words can be.
+        `word`: the first lemma has several noun senses in WordNet, or one of the names is
+        another class's as well. Else `synonyms`: the prompt has several names, so that several
+        things may be drawn. Else `generator`: the words are as clear as words can be.
         """
         if self.synset.senses > 1 or self.same_name:
             return WORD
@@ -89,13 +89,19 @@ def lowest(accuracy: dict[int, float], share: float) -> list[int]:
 
 
 def review_list(outcomes: pd.DataFrame, share: float) -> list[ReviewEntry]:
-    """Return the list, the worst class first. Raises InputError for prompt files with faults."""
+    """Return the list, the worst class first.
+
+    Raises InputError for prompt files that cannot be read, or a share that lists no class.
+    """
     synsets = read_synsets()
     clarified = read_disambiguations(synset.wnid for synset in synsets)
     check = check_prompt_files()
     accuracy = accuracies(outcomes)
     images = outcomes.groupby("cls")["key"].nunique()
     same_name = _namesakes(synsets)
+    labels = lowest(accuracy, share)
+    if not labels:
+        raise InputError(f"{layout.PARAMS}: review_list.share {share} lists no class; raise it.")
     return [
         ReviewEntry(
             synset=synsets[label],
@@ -106,13 +112,21 @@ def review_list(outcomes: pd.DataFrame, share: float) -> list[ReviewEntry]:
             same_name=tuple(same_name[synsets[label].wnid]),
             findings=tuple(str(each) for each in check.of_class(synsets[label].wnid)),
         )
-        for label in lowest(accuracy, share)
+        for label in labels
     ]
 
 
 def _namesakes(synsets: Sequence[Synset]) -> dict[str, list[Synset]]:
-    """Return for each wnid the other classes with the same first lemma."""
-    by_name: defaultdict[str, list[Synset]] = defaultdict(list)
-    for synset in synsets:
-        by_name[synset.lemmas[0].lower()].append(synset)
-    return {s.wnid: [o for o in by_name[s.lemmas[0].lower()] if o is not s] for s in synsets}
+    """Return for each wnid the other classes that share a name with it, in label order."""
+    by_name: defaultdict[str, set[int]] = defaultdict(set)
+    for label, synset in enumerate(synsets):
+        for lemma in synset.lemmas:
+            by_name[lemma.lower()].add(label)
+    return {
+        synset.wnid: [
+            synsets[other]
+            for other in sorted(set().union(*(by_name[name.lower()] for name in synset.lemmas)))
+            if other != label
+        ]
+        for label, synset in enumerate(synsets)
+    }

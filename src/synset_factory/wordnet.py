@@ -76,15 +76,15 @@ def imagenet_synsets(wnids: Sequence[str]) -> list[SynsetRow]:
     return [_row(reader, class_index, wnid) for class_index, wnid in enumerate(wnids)]
 
 
-def noun_senses(word: str) -> list[Sense]:
-    """Return the meanings of a noun, the commonest first. Raises InputError without WordNet 3.0."""
+def noun_senses(reader: WordNetCorpusReader, word: str) -> list[Sense]:
+    """Return the meanings of a noun, the commonest first."""
     return [
         Sense(
             wnid=f"n{synset.offset():08d}",
             names=tuple(name.replace("_", " ") for name in synset.lemma_names()),
             definition=synset.definition(),
         )
-        for synset in open_wordnet().synsets(word.replace(" ", "_"), "n")
+        for synset in reader.synsets(word.replace(" ", "_"), "n")
     ]
 
 

@@ -1,14 +1,15 @@
 """`synset-factory review`: a page on which prompts are looked at, tried and kept."""
 
 import argparse
-import secrets
 import socket
+import tempfile
 import threading
 import webbrowser
+from pathlib import Path
 
-from synset_factory import layout
 from synset_factory.config import claim_world, load_common, load_section
 from synset_factory.errors import InputError
+from synset_factory.prompt_files import check_recipes, read_modifiers
 
 LOOPBACK = "127.0.0.1"
 
@@ -34,29 +35,40 @@ def review(*, port: int, no_browser: bool) -> None:
     try:
         import uvicorn
 
-        from synset_factory.review.app import Desk, build_app
+        from synset_factory.review.app import Desk, Keys, build_app
     except ModuleNotFoundError as error:
         raise InputError(
-            f"{error.name} is not installed: `pip install 'synset-factory[review]'` brings it."
+            f"{error.name} is not installed: `pip install -e '.[review]'` brings it."
         ) from None
     from synset_factory.review.trials import Trials
     from synset_factory.review_list import ReviewListConfig, read_ambiguity, review_list
 
     common = load_common()
     claim_world(common.world)
+    check_recipes(common, read_modifiers())
     outcomes = read_ambiguity()
     entries = review_list(outcomes, load_section(ReviewListConfig, "review_list").share)
-    if not entries:
-        raise InputError(f"{layout.PARAMS}: review_list.share lists no class; raise it.")
     desk = Desk(common, entries, Trials(common, outcomes))
     listener = _listen(port)
-    port, token = listener.getsockname()[1], secrets.token_urlsafe(24)
-    address = f"http://{LOOPBACK}:{port}/?token={token}"
+    keys = Keys(port=listener.getsockname()[1])
+    address = f"http://{LOOPBACK}:{keys.port}/?token={keys.entry}"
     print(f"{len(entries)} classes for review at\n  {address}\nCtrl-C ends it.", flush=True)
-    if not no_browser:
-        threading.Timer(0.5, webbrowser.open, [address]).start()
-    app = build_app(desk, token, port)
-    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+    server = uvicorn.Server(uvicorn.Config(build_app(desk, keys), log_level="warning"))
+    with tempfile.TemporaryDirectory() as folder:
+        if not no_browser:
+            threading.Timer(0.5, _open_browser, [address, Path(folder)]).start()
+        server.run(sockets=[listener])
+
+
+def _open_browser(address: str, folder: Path) -> None:
+    """Open the address by way of a file that nobody else can read.
+
+    The address lets in whoever has it, and a browser's command line is there for all to see.
+    """
+    page = folder / "review.html"
+    page.touch(mode=0o600)
+    page.write_text(f'<meta http-equiv="refresh" content="0; url={address}">', encoding="utf-8")
+    webbrowser.open(page.as_uri())
 
 
 def _listen(port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""What `dvc repro` will have to make after prompts were kept."""
+"""What `dvc repro` will have to draw as the prompts and params stand."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,16 @@ from synset_factory.prompt_files import (
     read_vocabulary,
     world_classes,
 )
-from synset_factory.prompt_grammar import prompts_of_class
-from synset_factory.records import TRAIN, VALIDATION
+from synset_factory.prompt_grammar import ClassPrompts, Vocabulary, prompts_of_class
+from synset_factory.records import TRAIN, VALIDATION, ImageRow, image_digest
+from synset_factory.seeds import derive_seed
+from synset_factory.stages.generate import GenerateConfig, image_settings
 from synset_factory.stages.train import TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pending:
-    """The classes whose prompts changed since their images were asked for, and what they cost."""
+    """The classes whose stored images are no longer the right ones, and what they cost."""
 
     wnids: tuple[str, ...]
     image_sets: tuple[str, ...]
@@ -29,24 +31,22 @@ class Pending:
 
 
 def pending_work(common: Common) -> Pending:
-    """Compare the prompts of today with those of data/prompts, for each set and class.
+    """Hold the first training image of each class and set against the one that is stored.
 
-    A class's first prompt stands for all of them. A set that was never asked for is left out.
-    Raises InputError for prompt files that cannot be read.
+    It stands for all images of its class. Images that another set has already are counted too,
+    although `generate` takes them from there. Raises InputError for prompt files that cannot be
+    read.
     """
     synsets = read_synsets()
     clarified = read_disambiguations(synset.wnid for synset in synsets)
     classes = class_prompts(world_classes(synsets), clarified)
-    vocabulary = read_vocabulary()
-    first = {TRAIN: 1, VALIDATION: 0}
+    vocabulary, config = read_vocabulary(), load_section(GenerateConfig, "generate")
     changed: dict[str, list[str]] = {}
     for name, image_set in common.sets.items():
-        if not layout.prompts(name).exists():
-            continue
-        asked = _first_prompts(name)
+        stored, settings = stored_digests(name), image_settings(image_set, config)
         for each in classes:
-            made = prompts_of_class(image_set.prompts, each, vocabulary, first, common.seed)
-            if made[TRAIN] != [asked.get(each.wnid)]:
+            row = first_row(image_set.prompts, each, vocabulary, common.seed)
+            if stored.get(row.key) != image_digest(row, settings):
                 changed.setdefault(name, []).append(each.wnid)
     images = common.splits.train + common.splits.validation
     return Pending(
@@ -57,10 +57,21 @@ def pending_work(common: Common) -> Pending:
     )
 
 
-def _first_prompts(image_set: str) -> dict[str, str]:
-    table = pd.read_parquet(
-        layout.prompts(image_set),
-        columns=["wnid", "prompt"],
-        filters=[("split", "=", TRAIN), ("number", "=", 0)],
+def first_row(recipe: str, each: ClassPrompts, vocabulary: Vocabulary, seed: int) -> ImageRow:
+    """Return the first training image of a class, as stage `prompts` asks for it."""
+    made = prompts_of_class(recipe, each, vocabulary, {TRAIN: 1, VALIDATION: 0}, seed)
+    return ImageRow(
+        wnid=each.wnid,
+        split=TRAIN,
+        number=0,
+        prompt=made[TRAIN][0],
+        seed=derive_seed(seed, each.wnid, TRAIN, 0),
     )
-    return dict(zip(table["wnid"], table["prompt"], strict=True))
+
+
+def stored_digests(image_set: str) -> dict[str, str]:
+    """Return the digest of each stored image of a set by its key; none if the set is not there."""
+    if not layout.index(image_set).exists():
+        return {}
+    index = pd.read_parquet(layout.index(image_set), columns=["key", "digest"])
+    return dict(zip(index["key"], index["digest"], strict=True))

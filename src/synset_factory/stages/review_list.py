@@ -4,7 +4,7 @@ import numpy as np
 
 from synset_factory import layout
 from synset_factory.config import claim_world, load_common, load_section
-from synset_factory.errors import InputError, run_main
+from synset_factory.errors import run_main
 from synset_factory.markdown import markdown_table
 from synset_factory.review_list import (
     CAUSES,
@@ -47,7 +47,7 @@ def list_text(entries: list[ReviewEntry], classes: int) -> str:
 Of {classes} classes the {len(entries)} whose images, drawn from the synset prompt alone, the
 classifiers of natural images recognise worst (accuracy in percent, {entries[0].images} images
 each). `looks like` goes by the words alone. `word`: several noun senses in WordNet, or another
-class of the same name. `synonyms`: several names in one prompt. `generator`: neither, so the
+class of one of its names. `synonyms`: several names in one prompt. `generator`: neither, so the
 words are not to blame. `synset-factory review` shows the pictures and tries other prompts.
 
 {markdown_table(header, rows)}
@@ -71,8 +71,6 @@ def main() -> None:
     config = load_section(ReviewListConfig, "review_list")
     outcomes = read_ambiguity()
     entries = review_list(outcomes, config.share)
-    if not entries:
-        raise InputError(f"{layout.PARAMS}: review_list.share lists no class; raise it.")
     accuracy = accuracies(outcomes)
     write_text(layout.REVIEW_LIST, list_text(entries, len(accuracy)))
     write_row(layout.AMBIGUITY_SUMMARY, summary(entries, accuracy))

@@ -14,7 +14,16 @@ document.querySelectorAll(".suggestion").forEach((button) => {
   });
 });
 
+// What was typed and neither tried nor kept is not left behind without a question.
+let leaving = false;
+window.addEventListener("beforeunload", (event) => {
+  if (!leaving && field.value !== field.defaultValue) event.preventDefault();
+});
+
+document.querySelector("nav .here")?.scrollIntoView({ block: "nearest" });
+
 form.addEventListener("submit", (event) => {
+  leaving = true;
   const keeps = event.submitter?.id === "keep";
   working.textContent = keeps ? "Writing ..." : "Drawing ...";
   working.hidden = false;
@@ -24,6 +33,7 @@ form.addEventListener("submit", (event) => {
 
 // Back from another page: the browser may show this one as it was left.
 window.addEventListener("pageshow", () => {
+  leaving = false;
   working.hidden = true;
   form.querySelectorAll("button").forEach((b) => { b.disabled = false; });
 });
