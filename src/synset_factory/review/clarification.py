@@ -73,7 +73,8 @@ def faults_of_prompt(synset: Synset, prompt: str, encoder: TextEncoder) -> list[
     """Return what keeps a prompt from being drawn: it is empty, not plain text, or too long."""
     found: list[Finding] = []
     lint_prompt(layout.DISAMBIGUATIONS, 0, synset.wnid, prompt, found)
-    _lint_length(synset, prompt, [], ("disamb",), encoder, found)
+    if not found:
+        _lint_length(synset, prompt, [], ("disamb",), encoder, found)
     return [_sentence(each) for each in found]
 
 
