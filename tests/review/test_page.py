@@ -167,6 +167,7 @@ def test_a_person_tries_a_prompt_and_keeps_it_with_the_keyboard_alone(
     page.keyboard.type("a singer, in red")
     page.keyboard.press("Enter")
     page.wait_for_selector("#trial")
+    page.wait_for_load_state("load")  # the keys are listened to from here on
     sources = page.eval_on_selector_all("#trial img", "all => all.map(each => each.src)")
     drawn = {b64decode(source.partition(",")[2]) for source in sources}
     assert len(sources) == len(drawn) == 3
@@ -174,6 +175,7 @@ def test_a_person_tries_a_prompt_and_keeps_it_with_the_keyboard_alone(
     assert server.rows().get(wnid, {}).get("prompt") != "a singer, in red"  # tried, not kept
     page.keyboard.press("k")
     page.wait_for_selector(".message")
+    page.wait_for_load_state("load")
     assert server.rows()[wnid]["prompt"] == "a singer, in red"
     # 4 + 2 images in each of the four sets that are drawn from clarified prompts.
     assert "24 images (1 class of disamb, disamb10, disamb25, promptaug)" in page.inner_text(

@@ -1,5 +1,6 @@
 """An image's bytes depend on its row and its settings, and on nothing else."""
 
+import os
 import shutil
 from dataclasses import replace
 from hashlib import sha256
@@ -108,7 +109,7 @@ def test_a_revised_prompt_makes_its_class_anew_and_no_other(
     write_prompts(PROMPTS | {"n01847000": "a drake duck"})
     capsys.readouterr()
     run(monkeypatch)
-    assert "20 images, 10 kept, 0 reused from other sets, 10 to make" in capsys.readouterr().out
+    assert "disamb: 20 images, 10 reused, 10 to make, about " in capsys.readouterr().out
     tars = {name for name, digest in hashes().items() if before[name] != digest}
     assert {name for name in tars if name.endswith(".tar")} == {
         "train/n01847000.tar",
@@ -130,6 +131,16 @@ def test_after_an_interruption_only_the_missing_classes_are_made(
     assert hashes() == whole
 
 
+def test_what_another_set_has_is_not_drawn(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(monkeypatch)
+    write_prompts(PROMPTS, "synset")
+    monkeypatch.setattr(generate.Artist, "draw", None)  # whoever draws fails
+    run(monkeypatch, "synset")
+    for path in layout.shards("disamb").rglob("*.tar"):
+        twin = layout.shards("synset") / path.relative_to(layout.shards("disamb"))
+        assert twin.read_bytes() == path.read_bytes()
+
+
 def test_what_another_set_has_is_reused_with_the_bytes_of_drawing(
     world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,9 +149,63 @@ def test_what_another_set_has_is_reused_with_the_bytes_of_drawing(
     write_prompts(PROMPTS | {"n01847000": "drake, duck"}, "synset")
     capsys.readouterr()
     run(monkeypatch, "synset")
-    assert "0 kept, 10 reused from other sets, 10 to make" in capsys.readouterr().out
+    assert (
+        "synset: 20 images, 10 reused (10 from disamb), 10 to make, about "
+        in capsys.readouterr().out
+    )
     shutil.rmtree(layout.shards("disamb"))
     shutil.rmtree(layout.shards("synset") / "validation")
+    run(monkeypatch)
+    assert hashes() == drawn
+
+
+def test_more_images_of_a_class_cost_those_alone(
+    world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch)
+    first = {path: path.read_bytes() for path in layout.shards("disamb").rglob("*.tar")}
+    more = pd.read_parquet(layout.prompts("disamb"))
+    added = more[(more["split"] == "train") & (more["number"] < 5)]
+    added = added.assign(number=added["number"] + 6, seed=added["seed"] + 1)
+    rows = pd.concat([more, added]).sort_values(["wnid", "split", "number"])
+    rows.to_parquet(layout.prompts("disamb"), index=False)
+    capsys.readouterr()
+    run(monkeypatch)
+    assert "disamb: 30 images, 20 reused, 10 to make" in capsys.readouterr().out
+    raised = hashes()
+    for path, content in first.items():  # an old tar is how its longer one begins
+        old, now = content.rstrip(b"\0"), path.read_bytes()
+        assert now.startswith(old) and (len(now) > len(content)) == (path.parent.name == "train")
+    shutil.rmtree(layout.shards("disamb"))
+    run(monkeypatch)
+    assert hashes() == raised
+
+
+def test_another_guidance_scale_costs_the_set(
+    world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(monkeypatch)
+    params = yaml.safe_load(layout.PARAMS.read_text())
+    params["sets"]["disamb"]["guidance_scale"] = 2.5
+    layout.PARAMS.write_text(yaml.safe_dump(params))
+    capsys.readouterr()
+    run(monkeypatch)
+    assert "disamb: 20 images, 0 reused, 20 to make" in capsys.readouterr().out
+
+
+def test_a_damaged_image_of_another_set_is_drawn_instead(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(monkeypatch)
+    drawn = hashes()
+    write_prompts(PROMPTS, "synset")
+    run(monkeypatch, "synset")
+    shutil.rmtree(layout.shards("disamb"))
+    index = pd.read_parquet(layout.index("synset"))
+    tar = layout.shards("synset") / index["tar"][0]
+    content, end = tar.read_bytes(), int(index["offset"][0] + index["size"][0])
+    tar.write_bytes(content[: end - 2] + b"??" + content[end:])  # where a JPEG says that it ends
+    os.utime(tar, ns=(0, 0))  # older than the index, which vouches for it
     run(monkeypatch)
     assert hashes() == drawn
 

@@ -16,13 +16,14 @@ from torch import nn
 from synset_factory import layout
 from synset_factory.classifier_outcomes import load_classifiers
 from synset_factory.config import NATURAL, Common, load_section
+from synset_factory.generation_plan import read_rows
 from synset_factory.models import classifier
 from synset_factory.models.text_to_image import TextToImage
 from synset_factory.prompt_files import Synset, read_synsets, world_classes
 from synset_factory.records import TRAIN, ImageRow
 from synset_factory.shard_writer import encode_jpeg
 from synset_factory.stages.ambiguity import SYNSET
-from synset_factory.stages.generate import GenerateConfig, image_settings, read_rows
+from synset_factory.stages.generate import GenerateConfig, image_settings
 
 REMEMBERED = 64  # trials
 

@@ -1,31 +1,31 @@
 """Stage `generate`: the class tars of one synthetic image set, drawn from its prompts."""
 
-import shutil
+import errno
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
-import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from synset_factory import layout
-from synset_factory.config import ImageSet, load_section
+from synset_factory.config import ImageSet, load_common, load_section
 from synset_factory.errors import InputError, run_main
+from synset_factory.generation_plan import ClassJob, Rates, plan, summary
+from synset_factory.image_stock import Place
 from synset_factory.models.text_to_image import TextToImage, folder_digest
 from synset_factory.prompt_files import Synset, read_synsets, world_classes
 from synset_factory.records import ImageRow, ImageSettings, image_digest
 from synset_factory.set_stage import begin_set_stage
 from synset_factory.shard_writer import (
     Sample,
+    class_tar,
     encode_jpeg,
     prune,
-    read_members,
-    write_class_tar,
     write_index,
 )
-from synset_factory.whole_files import whole_file
 
 # The code's part of what determines an image: raised when this code would draw other pictures
 # from the same rows and settings (tests/stages/test_generate.py tells when).
@@ -56,90 +56,78 @@ def image_settings(image_set: ImageSet, config: GenerateConfig) -> ImageSettings
     )
 
 
-def read_rows(image_set: str) -> list[ImageRow]:
-    """Return one row an image of the set, as stage `prompts` wrote them.
+class Artist:
+    """The text-to-image model, loaded only if there is something to draw, and how fast it is."""
 
-    Raises InputError if they have not been made.
-    """
-    path = layout.prompts(image_set)
-    if not path.exists():
-        raise InputError(f"{path} is missing: make it with `dvc repro prompts`.")
-    return [ImageRow(**row) for row in pq.read_table(path).to_pylist()]
+    def __init__(self, settings: ImageSettings, device: str) -> None:
+        self.settings, self.device = settings, device
+        self.images, self.seconds = 0, 0.0
 
+    @cached_property
+    def model(self) -> TextToImage:
+        return TextToImage(layout.TEXT_TO_IMAGE, self.settings, self.device)
 
-def is_made(path: Path, rows: list[ImageRow], settings: ImageSettings) -> bool:
-    """Tell whether a tar holds exactly the images of these rows (one class of one split)."""
-    if not path.exists():
-        return False
-    try:
-        found = [(member["key"], member.get("digest")) for member in read_members(path)]
-    except InputError:
-        return False
-    return found == [(row.key, image_digest(row, settings)) for row in rows]
-
-
-def take_from_other_set(name: str, rows: list[ImageRow], settings: ImageSettings) -> bool:
-    """Copy the tar of these rows from another set on disk that has the same images.
-
-    Nothing in a tar names its set, so the bytes are those that drawing would give.
-    """
-    path = layout.shard(name, rows[0].split, rows[0].wnid)
-    for root in sorted(layout.SHARDS.iterdir()):
-        donor = root / path.relative_to(layout.shards(name))
-        if root.name != name and is_made(donor, rows, settings):
-            with whole_file(path) as partial:
-                shutil.copyfile(donor, partial)
-            return True
-    return False
+    def draw(self, rows: list[ImageRow]) -> list[bytes]:
+        """Return a JPEG for each row, at most settings.batch_size of them."""
+        model, start = self.model, time.perf_counter()
+        images = model.draw([row.prompt for row in rows], [row.seed for row in rows])
+        jpegs = [encode_jpeg(image, self.settings.jpeg_quality) for image in images]
+        self.images += len(rows)
+        self.seconds += time.perf_counter() - start
+        return jpegs
 
 
-def draw_samples(
-    model: TextToImage,
+def samples_of(
+    artist: Artist,
     rows: list[ImageRow],
+    found: dict[str, Place],
     class_index: int,
     settings: ImageSettings,
-    bar: "tqdm[Any]",
 ) -> Iterator[Sample]:
-    """Draw the images of one class of one split, in chunks aligned to their numbers."""
-    for start in range(0, len(rows), settings.batch_size):
-        chunk = rows[start : start + settings.batch_size]
-        images = model.draw([row.prompt for row in chunk], [row.seed for row in chunk])
-        for row, image in zip(chunk, images, strict=True):
-            yield Sample(
-                key=row.key,
-                jpg=encode_jpeg(image, settings.jpeg_quality),
-                cls=class_index,
-                txt=row.prompt,
-                json={**asdict(row), **asdict(settings), "digest": image_digest(row, settings)},
-            )
-        bar.update(len(chunk))
+    """Yield the images of a chunk, those that are found nowhere drawn together.
+
+    Nothing in a sample names its set, so its bytes do not tell whether it was drawn or found.
+    """
+    digests = [image_digest(row, settings) for row in rows]
+    jpegs = [found[digest].read() if digest in found else None for digest in digests]
+    missing = [row for row, jpeg in zip(rows, jpegs, strict=True) if jpeg is None]
+    drawn = iter(artist.draw(missing) if missing else [])
+    for row, digest, jpeg in zip(rows, digests, jpegs, strict=True):
+        yield Sample(
+            key=row.key,
+            jpg=jpeg or next(drawn),
+            cls=class_index,
+            txt=row.prompt,
+            json={**asdict(row), **asdict(settings), "digest": digest},
+        )
+
+
+def write_class(
+    name: str, job: ClassJob, class_index: int, artist: Artist, bar: "tqdm[Any]"
+) -> None:
+    """Write one class of one split, in chunks aligned to the numbers of its images."""
+    settings, first = artist.settings, job.rows[0]
+    with class_tar(layout.shard(name, first.split, first.wnid), job.wanted) as tar:
+        start = tar.done
+        while start < len(job.rows):
+            end = min(start - start % settings.batch_size + settings.batch_size, len(job.rows))
+            tar.add(samples_of(artist, job.rows[start:end], job.found, class_index, settings))
+            bar.update(sum(digest not in job.found for digest in job.digests[start:end]))
+            start = end
 
 
 def generate(name: str, settings: ImageSettings, classes: list[Synset], device: str) -> None:
-    """Bring one set's folder up to date; classes that are there already are kept."""
-    by_class: dict[tuple[str, str], list[ImageRow]] = {}
-    for row in read_rows(name):
-        by_class.setdefault((row.split, row.wnid), []).append(row)
-    absent = [
-        rows
-        for (split, wnid), rows in by_class.items()
-        if not is_made(layout.shard(name, split, wnid), rows, settings)
-    ]
-    missing = [rows for rows in absent if not take_from_other_set(name, rows, settings)]
-    total, not_kept, to_make = (sum(map(len, x)) for x in (by_class.values(), absent, missing))
-    print(
-        f"{name}: {total:,} images, {total - not_kept:,} kept, "
-        f"{not_kept - to_make:,} reused from other sets, {to_make:,} to make",
-        flush=True,
-    )
+    """Bring one set's folder up to date: an image is drawn only if it is nowhere on disk."""
+    jobs, rates = plan(name, settings), Rates(settings, device)
+    print(summary(name, jobs, rates.seconds_per_image), flush=True)
     class_indices = {synset.wnid: synset.class_index for synset in classes}
-    if missing:
-        model = TextToImage(layout.TEXT_TO_IMAGE, settings, device)
-        with tqdm(total=to_make, desc=name, unit="image") as bar:
-            for rows in missing:
-                split, wnid = rows[0].split, rows[0].wnid
-                samples = draw_samples(model, rows, class_indices[wnid], settings, bar)
-                write_class_tar(layout.shard(name, split, wnid), samples)
+    artist = Artist(settings, device)
+    with tqdm(total=sum(job.to_make for job in jobs), desc=name, unit="image") as bar:
+        for job in jobs:
+            if not job.finished:
+                write_class(name, job, class_indices[job.rows[0].wnid], artist, bar)
+    if artist.images:
+        rates.remember(artist.seconds / artist.images)
     wnids = [synset.wnid for synset in classes]
     prune(layout.shards(name), wnids)
     description = (
@@ -149,21 +137,35 @@ def generate(name: str, settings: ImageSettings, classes: list[Synset], device: 
     write_index(layout.shards(name), name, wnids, description)
 
 
-def main() -> None:
-    name, common = begin_set_stage(__doc__, natural=False)
-    config = load_section(GenerateConfig, "generate")
+def generate_set(name: str) -> None:
+    """Bring a set of params.yaml up to date, unless another run is at it.
+
+    Raises InputError for another run, a full disk, a missing model or one that draws NaN.
+    """
+    common, config = load_common(), load_section(GenerateConfig, "generate")
     classes = world_classes(read_synsets())
     settings = image_settings(common.sets[name], config)
-    lock = FileLock(layout.SHARDS / f"{name}.lock")
     layout.SHARDS.mkdir(parents=True, exist_ok=True)
     try:
-        with lock.acquire(timeout=0):
+        with FileLock(layout.SHARDS / f"{name}.lock").acquire(timeout=0):
             generate(name, settings, classes, common.run.device)
     except Timeout:
         raise InputError(
             f"{layout.shards(name)} is being written by another run (DVC killed leaves its stage "
             "running): wait for it, or end that process, and try again."
         ) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise InputError(
+            f"The disk is full: make room for {layout.shards(name)}, and run `dvc repro` again; "
+            "what is drawn already is kept."
+        ) from None
+
+
+def main() -> None:
+    name, _ = begin_set_stage(__doc__, natural=False)
+    generate_set(name)
 
 
 if __name__ == "__main__":

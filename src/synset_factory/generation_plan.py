@@ -1,0 +1,122 @@
+"""What has to be done for an image set: which images are there, which lie elsewhere, which not.
+
+An image is there if one with the same digest is: nothing else is asked, so no set declares where
+it comes from.
+"""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import pyarrow.parquet as pq
+
+from synset_factory import layout
+from synset_factory.errors import InputError
+from synset_factory.image_stock import ImageStock, Place, images_in
+from synset_factory.records import ImageRow, ImageSettings, image_digest
+from synset_factory.shard_writer import beginning
+from synset_factory.whole_files import write_text
+
+
+def read_rows(image_set: str) -> list[ImageRow]:
+    """Return one row an image of the set, as stage `prompts` wrote them.
+
+    Raises InputError if they have not been made.
+    """
+    path = layout.prompts(image_set)
+    if not path.exists():
+        raise InputError(f"{path} is missing: make it with `dvc repro prompts`.")
+    return [ImageRow(**row) for row in pq.read_table(path).to_pylist()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassJob:
+    """One class of one split: what it is to hold, and what of it lies where."""
+
+    rows: list[ImageRow]  # in the order of their numbers
+    digests: list[str]  # of the same images
+    finished: bool  # the tar is there, and holds exactly these
+    done: int  # how many are in it, or in what a killed run has left of it
+    found: dict[str, Place]  # where others lie, by digest; what is missing there is to be drawn
+
+    @property
+    def wanted(self) -> list[tuple[str, str]]:
+        """Key and digest of each image."""
+        return [(row.key, digest) for row, digest in zip(self.rows, self.digests, strict=True)]
+
+    @property
+    def to_make(self) -> int:
+        return sum(digest not in self.found for digest in self.digests[self.done :])
+
+
+def plan(name: str, settings: ImageSettings) -> list[ClassJob]:
+    """Return what has to be done for a set, a job for each class of each split.
+
+    Raises InputError if the set's rows have not been made.
+    """
+    by_class: dict[tuple[str, str], list[ImageRow]] = {}
+    for row in read_rows(name):
+        by_class.setdefault((row.split, row.wnid), []).append(row)
+    stock = ImageStock(name)
+    return [_job(name, rows, settings, stock) for rows in by_class.values()]
+
+
+def _job(name: str, rows: list[ImageRow], settings: ImageSettings, stock: ImageStock) -> ClassJob:
+    split, wnid = rows[0].split, rows[0].wnid
+    digests = [image_digest(row, settings) for row in rows]
+    job = ClassJob(rows=rows, digests=digests, finished=True, done=len(rows), found={})
+    if images_in(name, split, wnid) == job.wanted:
+        return job
+    done, _ = beginning(layout.partial(layout.shard(name, split, wnid)), job.wanted)
+    found = stock.find(split, wnid, set(digests[done:]))
+    return replace(job, finished=False, done=done, found=found)
+
+
+def summary(name: str, jobs: list[ClassJob], seconds_per_image: float | None) -> str:
+    """Say how many images there will be, how many are there already and where, how long it takes.
+
+    `seconds_per_image` is None where nothing was drawn on this machine yet.
+    """
+    total = sum(len(job.rows) for job in jobs)
+    to_make = sum(job.to_make for job in jobs)
+    donors = Counter(place.image_set for job in jobs for place in job.found.values())
+    donors.pop(name, None)
+    of_others = ", ".join(f"{count:,} from {donor}" for donor, count in sorted(donors.items()))
+    return (
+        f"{name}: {total:,} images, {total - to_make:,} reused"
+        f"{f' ({of_others})' if of_others else ''}, {to_make:,} to make"
+        f"{_about(to_make * seconds_per_image) if to_make and seconds_per_image else ''}"
+    )
+
+
+def _about(seconds: float) -> str:
+    for unit, length in (("h", 3600), ("min", 60), ("s", 1)):
+        if seconds >= 1.5 * length or unit == "s":
+            return f", about {max(seconds / length, 1):.0f} {unit}"
+    return ""
+
+
+class Rates:
+    """How long images took on this machine: by what makes one slower than another."""
+
+    path = layout.SHARDS / "seconds_per_image.json"
+
+    def __init__(self, settings: ImageSettings, device: str) -> None:
+        guided = "guided" if settings.guidance_scale > 1 else "unguided"
+        size = f"{settings.width}x{settings.height}"
+        self.key = f"{settings.generator} {guided} {settings.steps} {size} {device}"
+
+    @property
+    def seconds_per_image(self) -> float | None:
+        return self._read().get(self.key)
+
+    def remember(self, seconds_per_image: float) -> None:
+        rates = self._read() | {self.key: round(seconds_per_image, 6)}
+        write_text(self.path, json.dumps(rates, indent=1) + "\n")
+
+    def _read(self) -> dict[str, float]:
+        try:
+            rates: dict[str, float] = json.loads(self.path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return rates

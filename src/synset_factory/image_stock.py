@@ -1,0 +1,99 @@
+"""The synthetic images that are on disk already, by the digest of all that determined them.
+
+An image's seed comes from its class, split and number, so an image can lie nowhere but in the tars
+of its own class and split: in this set's as it was, or in another set's.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from synset_factory import layout
+from synset_factory.errors import InputError
+from synset_factory.shard_writer import COLUMNS_OF_TAR, is_complete, read_members
+
+JPEG_BEGINS, JPEG_ENDS = b"\xff\xd8", b"\xff\xd9"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a JPEG lies."""
+
+    image_set: str
+    tar: Path
+    offset: int  # bytes
+    size: int  # bytes
+
+    def read(self) -> bytes | None:
+        """Return the JPEG, or None if that is not what lies there."""
+        with self.tar.open("rb") as stream:
+            jpeg = os.pread(stream.fileno(), self.size, self.offset)
+        whole = jpeg.startswith(JPEG_BEGINS) and jpeg.endswith(JPEG_ENDS) and len(jpeg) == self.size
+        return jpeg if whole else None
+
+
+class ImageStock:
+    """All sets on disk, looked into from one of them."""
+
+    def __init__(self, image_set: str) -> None:
+        """`image_set` is the one for which images are wanted: its own are taken first."""
+        others = sorted(path.name for path in layout.SHARDS.iterdir() if path.is_dir())
+        self.sets = [image_set, *(name for name in others if name != image_set)]
+
+    def find(self, split: str, wnid: str, digests: set[str]) -> dict[str, Place]:
+        """Return where images of a class and split lie, for as many of the digests as there are."""
+        found: dict[str, Place] = {}
+        for image_set in self.sets:
+            if len(found) == len(digests):
+                break
+            for place, digest in _images_of(image_set, split, wnid):
+                if digest in digests:
+                    found.setdefault(digest, place)
+        return found
+
+
+def images_in(image_set: str, split: str, wnid: str) -> list[tuple[str, str]] | None:
+    """Return the key and the digest of each image of a finished tar, or None if there is no such.
+
+    A tar that was cut off counts as none.
+    """
+    rows = _rows_of_tar(image_set, split, wnid)
+    return None if rows is None else list(zip(rows["key"], rows["digest"], strict=True))
+
+
+def _images_of(image_set: str, split: str, wnid: str) -> Iterator[tuple[Place, str]]:
+    rows = _rows_of_tar(image_set, split, wnid)
+    if rows is None:
+        return
+    tar = layout.shard(image_set, split, wnid)
+    columns = (rows[name] for name in ("offset", "size", "digest"))
+    for offset, size, digest in zip(*columns, strict=True):
+        yield Place(image_set=image_set, tar=tar, offset=int(offset), size=int(size)), digest
+
+
+def _rows_of_tar(image_set: str, split: str, wnid: str) -> pd.DataFrame | None:
+    """Return the rows of a tar: those of the set's index, if that was written later.
+
+    A killed run leaves tars that are newer than the index; these are read themselves.
+    """
+    tar, index = layout.shard(image_set, split, wnid), layout.index(image_set)
+    if not tar.exists() or not is_complete(tar):
+        return None
+    if index.exists() and tar.stat().st_mtime_ns <= index.stat().st_mtime_ns:
+        by_tar = _index_by_tar(image_set, index.stat().st_mtime_ns)
+        return by_tar.get(f"{split}/{wnid}.tar")
+    try:
+        return pd.DataFrame(read_members(tar), columns=COLUMNS_OF_TAR)
+    except InputError:
+        return None
+
+
+@cache
+def _index_by_tar(image_set: str, changed: int) -> dict[str, pd.DataFrame]:
+    columns = ["tar", "key", "digest", "offset", "size"]
+    index = pd.read_parquet(layout.index(image_set), columns=columns)
+    return {str(tar): rows for tar, rows in index.groupby("tar", sort=False)}

@@ -1,0 +1,204 @@
+"""Killed or out of disk at any point, `generate` goes on, and ends with the undisturbed bytes.
+
+Every step that touches the disk is a point: each member written to a tar, each file moved to its
+name, each file pruned. One process a trial: it ends at its point, without any clean-up, as a
+SIGKILL would end it, and what a member was to write is half written then. The pictures are cheap
+stand-ins: what is tried here is files.
+"""
+
+import errno
+import multiprocessing
+import os
+import shutil
+import tarfile
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from synset_factory import layout
+from synset_factory.errors import InputError
+from synset_factory.records import ImageRow
+from synset_factory.stages import generate
+
+REPOSITORY = Path(__file__).parents[2]
+WNIDS = ["n01580077", "n01847000"]
+KILLED = 9
+FORK = multiprocessing.get_context("fork")
+Action = Callable[[], None]
+
+
+class Painter:
+    """Stands in for a text-to-image model: a picture of one colour, by prompt and seed."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def draw(self, prompts: list[str], seeds: list[int]) -> list[Image.Image]:
+        colours = [sha256(f"{p}{s}".encode()).digest() for p, s in zip(prompts, seeds, strict=True)]
+        return [Image.new("RGB", (8, 8), tuple(colour[:3])) for colour in colours]
+
+
+class Points:
+    """Counts the points that a run passes, and acts at one of them."""
+
+    def __init__(self, at: int | None, action: Action) -> None:
+        self.passed, self.at, self.action = 0, at, action
+
+    def pass_one(self) -> None:
+        if self.passed == self.at:
+            self.passed += 1
+            self.action()
+        self.passed += 1
+
+    def install(self) -> None:
+        """Put a point before every step, and one in the middle of every write to a tar."""
+        add, points = tarfile.TarFile.addfile, self
+
+        def addfile(tar: Any, member: Any, stream: Any = None) -> None:
+            points.pass_one()
+            at = tar.fileobj.tell()
+            add(tar, member, stream)
+            if points.passed == points.at:  # written by half
+                tar.fileobj.truncate((at + tar.fileobj.tell()) // 2)
+                tar.fileobj.flush()
+            points.pass_one()
+
+        tarfile.TarFile.addfile = addfile  # type: ignore[method-assign, assignment]
+        for name in ("replace", "unlink", "write_text"):
+            setattr(Path, name, self._after_a_point(getattr(Path, name)))
+
+    def _after_a_point(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def pointed(*arguments: Any, **options: Any) -> Any:
+            self.pass_one()
+            return step(*arguments, **options)
+
+        return pointed
+
+
+def run_in_child(at: int | None, action: Action, result: Any) -> None:
+    points = Points(at, action)
+    points.install()
+    setattr(generate, "TextToImage", Painter)  # noqa: B010
+    try:
+        generate.generate_set("disamb")
+    except InputError as error:
+        result.put(str(error))
+    else:
+        result.put(points.passed)
+    result.close()
+    result.join_thread()
+
+
+def run(at: int | None = None, action: Action = lambda: os._exit(KILLED)) -> tuple[int, Any]:
+    """Run the stage in a process of its own; return its exit status and what it says."""
+    result = FORK.Queue()
+    child = FORK.Process(target=run_in_child, args=(at, action, result))
+    child.start()
+    child.join()
+    return child.exitcode or 0, None if child.exitcode else result.get(timeout=60)
+
+
+def disk_is_full() -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def hashes() -> dict[str, str]:
+    root = layout.shards("disamb")
+    return {
+        path.relative_to(root).as_posix(): sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def write_prompts(name: str, prompts: dict[str, str], train: int) -> None:
+    rows = [
+        {"wnid": w, "split": split, "number": n, "prompt": prompts[w], "seed": 100 * n + len(split)}
+        for w in WNIDS
+        for split, count in (("train", train), ("validation", 3))
+        for n in range(count)
+    ]
+    layout.IMAGE_PROMPTS.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_parquet(layout.prompts(name), index=False)
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A set that was made once, and is now to have a revised class, more images, and less else."""
+    world = tmp_path / "start"
+    world.mkdir()
+    monkeypatch.chdir(world)
+    shutil.copytree(REPOSITORY / "prompts", "prompts")
+    layout.TEXT_TO_IMAGE.mkdir(parents=True)
+    (layout.TEXT_TO_IMAGE / "weights").write_text("tiny")
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    params["wnids"] = WNIDS
+    params["generate"]["batch_size"] = 2
+    layout.PARAMS.write_text(yaml.safe_dump(params))
+    write_prompts("disamb", {WNIDS[0]: "jay", WNIDS[1]: "drake"}, train=3)
+    assert run()[0] == 0
+    shutil.copytree(layout.shards("disamb"), layout.shards("synset"))
+    (layout.shards("disamb") / "train" / "n02012849.tar").write_bytes(
+        b"of a class that was removed"
+    )
+    write_prompts("disamb", {WNIDS[0]: "jay", WNIDS[1]: "a drake duck"}, train=5)
+    return world
+
+
+def copy_of(start: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(start, start.parent / name)
+    monkeypatch.chdir(start.parent / name)
+
+
+@pytest.mark.parametrize(
+    ("action", "status"), [(lambda: os._exit(KILLED), KILLED), (disk_is_full, 0)]
+)
+def test_stopped_at_every_point_it_ends_with_the_same_bytes(
+    start: Path, monkeypatch: pytest.MonkeyPatch, action: Action, status: int
+) -> None:
+    copy_of(start, "undisturbed", monkeypatch)
+    _, points = run()
+    expected = hashes()
+    assert points > 100
+    for point in range(points):
+        copy_of(start, f"point{point}", monkeypatch)
+        exit_status, said = run(point, action)
+        assert exit_status == status, point
+        if action is disk_is_full:
+            assert "The disk is full: make room for data/shards/disamb" in said, point
+        for path in layout.shards("disamb").rglob("*.tar"):  # what has its name is whole
+            if path.name != "n02012849.tar":
+                with tarfile.open(path) as tar:
+                    assert len(tar.getnames()) % 4 == 0
+        assert run()[0] == 0
+        assert hashes() == expected, point
+        monkeypatch.chdir(start)
+        shutil.rmtree(start.parent / f"point{point}")
+
+
+def test_a_kill_costs_no_more_than_the_chunk_that_was_under_way(
+    start: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    class Counting(generate.Artist):
+        def draw(self, rows: list[ImageRow]) -> list[bytes]:
+            asked.append(len(rows))
+            if len(asked) == 3:
+                raise KeyboardInterrupt
+            return super().draw(rows)
+
+    monkeypatch.setattr(generate, "TextToImage", Painter)
+    monkeypatch.setattr(generate, "Artist", Counting)
+    with pytest.raises(KeyboardInterrupt):
+        generate.generate_set("disamb")
+    assert asked == [1, 1, 2]  # of the jay images 3 and 4: chunks are aligned; of the drake 0 and 1
+    generate.generate_set("disamb")
+    # The jay is finished. The drake begins again with the chunk that was under way.
+    assert asked[3:] == [2, 2, 1, 2, 1]
