@@ -49,7 +49,7 @@ class ClassJob:
         return sum(digest not in self.found for digest in self.digests[self.done :])
 
 
-def plan(name: str, settings: ImageSettings) -> list[ClassJob]:
+def plan_set(name: str, settings: ImageSettings, stock: ImageStock) -> list[ClassJob]:
     """Return what has to be done for a set, a job for each class of each split.
 
     Raises InputError if the set's rows have not been made.
@@ -57,7 +57,6 @@ def plan(name: str, settings: ImageSettings) -> list[ClassJob]:
     by_class: dict[tuple[str, str], list[ImageRow]] = {}
     for row in read_rows(name):
         by_class.setdefault((row.split, row.wnid), []).append(row)
-    stock = ImageStock(name)
     return [_job(name, rows, settings, stock) for rows in by_class.values()]
 
 

@@ -5,7 +5,7 @@ of its own class and split: in this set's as it was, or in another set's.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -39,9 +39,13 @@ class Place:
 class ImageStock:
     """All sets on disk, looked into from one of them."""
 
-    def __init__(self, image_set: str) -> None:
-        """`image_set` is the one for which images are wanted: its own are taken first."""
-        others = sorted(path.name for path in layout.SHARDS.iterdir() if path.is_dir())
+    def __init__(self, image_set: str, promised: Mapping[str, str] | None = None) -> None:
+        """`image_set` is the one for which images are wanted: its own are taken first.
+
+        For a plan, `promised` are images that will be there by then: digest to image set.
+        """
+        self.promised = promised or {}
+        others = sorted(path.name for path in layout.SHARDS.glob("*") if path.is_dir())
         self.sets = [image_set, *(name for name in others if name != image_set)]
 
     def find(self, split: str, wnid: str, digests: set[str]) -> dict[str, Place]:
@@ -53,6 +57,11 @@ class ImageStock:
             for place, digest in _images_of(image_set, split, wnid):
                 if digest in digests:
                     found.setdefault(digest, place)
+        for digest in digests - set(found):
+            if digest in self.promised:
+                image_set = self.promised[digest]
+                tar = layout.shard(image_set, split, wnid)
+                found[digest] = Place(image_set=image_set, tar=tar, offset=0, size=0)
         return found
 
 

@@ -4,13 +4,22 @@ import argparse
 from collections.abc import Callable
 
 from synset_factory.commands import review as review_page
+from synset_factory.commands import validate as validation
 from synset_factory.commands.check import check
 from synset_factory.commands.lint import lint
+from synset_factory.commands.plan import plan
 from synset_factory.commands.review import review
+from synset_factory.commands.validate import validate
 from synset_factory.errors import run_main
 
-COMMANDS: dict[str, Callable[..., None]] = {"check": check, "lint": lint, "review": review}
-ARGUMENTS = {"review": review_page.add_arguments}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "check": check,
+    "lint": lint,
+    "plan": plan,
+    "review": review,
+    "validate": validate,
+}
+ARGUMENTS = {"review": review_page.add_arguments, "validate": validation.add_arguments}
 
 
 def _run() -> None:

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from synset_factory import layout
 from synset_factory.config import ImageSet, load_common, load_section
 from synset_factory.errors import InputError, run_main
-from synset_factory.generation_plan import ClassJob, Rates, plan, summary
-from synset_factory.image_stock import Place
+from synset_factory.generation_plan import ClassJob, Rates, plan_set, summary
+from synset_factory.image_stock import ImageStock, Place
 from synset_factory.models.text_to_image import TextToImage, folder_digest
 from synset_factory.prompt_files import Synset, read_synsets, world_classes
 from synset_factory.records import ImageRow, ImageSettings, image_digest
@@ -118,7 +118,7 @@ def write_class(
 
 def generate(name: str, settings: ImageSettings, classes: list[Synset], device: str) -> None:
     """Bring one set's folder up to date: an image is drawn only if it is nowhere on disk."""
-    jobs, rates = plan(name, settings), Rates(settings, device)
+    jobs, rates = plan_set(name, settings, ImageStock(name)), Rates(settings, device)
     print(summary(name, jobs, rates.seconds_per_image), flush=True)
     class_indices = {synset.wnid: synset.class_index for synset in classes}
     artist = Artist(settings, device)

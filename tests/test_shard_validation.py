@@ -1,0 +1,214 @@
+"""Each kind of fault of an image set is named, a sound set has none, nothing is executed."""
+
+import io
+import json
+import pickle
+import tarfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from synset_factory import layout
+from synset_factory.prompt_files import Synset
+from synset_factory.records import ImageRow, ImageSettings, image_digest
+from synset_factory.shard_validation import SetValidator
+from synset_factory.shard_writer import Sample, encode_jpeg, write_class_tar, write_index
+
+LABELS = {"n01580077": 17, "n01847000": 97}
+CLASSES = [
+    Synset(
+        class_index=label,
+        wnid=wnid,
+        prompt=wnid,
+        definition="",
+        hypernym="",
+        senses=1,
+        clip_name="",
+    )
+    for wnid, label in LABELS.items()
+]
+SETTINGS = ImageSettings(
+    negative_prompt="",
+    guidance_scale=7.5,
+    steps=2,
+    scheduler="DPMSolverMultistepScheduler",
+    height=8,
+    width=8,
+    dtype="float32",
+    batch_size=4,
+    jpeg_quality=90,
+    generator="tiny",
+    recipe=1,
+)
+Edit = Callable[[list[tuple[str, bytes]]], list[tuple[str, bytes]]]
+
+
+def sample(wnid: str, split: str, number: int) -> Sample:
+    row = ImageRow(wnid=wnid, split=split, number=number, prompt=f"a {wnid}", seed=number)
+    pixels = np.random.default_rng([LABELS[wnid], len(split), number]).integers(0, 256, (8, 8, 3))
+    told = {**asdict(row), **asdict(SETTINGS), "digest": image_digest(row, SETTINGS)}
+    return Sample(
+        key=row.key,
+        jpg=encode_jpeg(Image.fromarray(pixels.astype(np.uint8)), 90),
+        cls=LABELS[wnid],
+        txt=row.prompt,
+        json=told,
+    )
+
+
+@pytest.fixture(autouse=True)
+def image_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A sound set of two classes, 3 training and 2 validation images each."""
+    monkeypatch.chdir(tmp_path)
+    for wnid in LABELS:
+        for split, count in (("train", 3), ("validation", 2)):
+            samples = [sample(wnid, split, number) for number in range(count)]
+            write_class_tar(layout.shard("tiny", split, wnid), samples)
+    write_index(layout.shards("tiny"), "tiny", LABELS, "A set for tests.")
+    return layout.shards("tiny")
+
+
+def faults() -> list[str]:
+    validator = SetValidator("tiny", CLASSES)
+    found = [*validator.check_folder(), *validator.check_beside()]
+    for tar in validator.tars():
+        found += validator.check_tar(tar)
+    return [str(each) for each in [*found, *validator.repeated()]]
+
+
+def rewrite(edit: Edit, image_set: Path, *, index: bool = True) -> None:
+    """Write the first training tar anew with other members, and the index of what it is then."""
+    path = image_set / "train" / "n01580077.tar"
+    with tarfile.open(path) as tar:
+        members = [(m.name, tar.extractfile(m).read()) for m in tar]
+    with tarfile.open(path, "w") as tar:
+        for name, content in edit(members):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    if index:
+        write_index(image_set, "tiny", LABELS, "A set for tests.")
+
+
+def with_member(position: int, content: bytes) -> Edit:
+    def edit(members: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        changed = list(members)
+        changed[position] = (members[position][0], content)
+        return changed
+
+    return edit
+
+
+def jpeg_of(colour: tuple[int, int, int]) -> bytes:
+    return encode_jpeg(Image.new("RGB", (8, 8), colour), 90)
+
+
+def test_a_sound_set_has_no_fault() -> None:
+    assert faults() == []
+
+
+CLS, JPG, JSON, TXT = range(4)
+
+
+@pytest.mark.parametrize(
+    ("edit", "fault"),
+    [
+        (with_member(CLS, b"97"), "its label is b'97', but n01580077 is 17"),
+        (with_member(JPG, jpeg_of((0, 0, 0))), "its picture is blank"),
+        (with_member(JPG, b"\xff\xd8no picture\xff\xd9"), "its JPEG cannot be read"),
+        (with_member(TXT, b"another prompt"), "its .txt is not the prompt of its .json"),
+    ],
+)
+def test_a_fault_of_an_image_is_named_with_its_key(image_set: Path, edit: Edit, fault: str) -> None:
+    rewrite(edit, image_set)
+    (found,) = faults()
+    assert found.startswith("data/shards/tiny/train/n01580077.tar: n01580077_train_000000: ")
+    assert fault in found
+
+
+def test_a_json_that_tells_something_else_than_its_digest_is_named(image_set: Path) -> None:
+    told = sample("n01580077", "train", 0).json | {"guidance_scale": 2.5}
+    rewrite(with_member(JSON, json.dumps(told).encode()), image_set)
+    assert faults()[0].endswith("its digest is not that of what its .json tells.")
+
+
+def test_a_picture_that_is_there_twice_is_named_with_its_places(image_set: Path) -> None:
+    rewrite(with_member(JPG, sample("n01580077", "train", 1).jpg), image_set)
+    (found,) = faults()
+    first, second = "train/n01580077.tar n01580077_train_000000", "n01580077_train_000001"
+    assert f"the same picture 2 times: {first}" in found and second in found
+
+
+def test_an_index_of_another_state_is_named(image_set: Path) -> None:
+    rewrite(with_member(TXT, b"x" * 2000), image_set, index=False)
+    found = faults()
+    assert any("n01580077_train_000001: the index says something else of it" in f for f in found)
+    index = pd.read_parquet(image_set / "index.parquet")
+    index.iloc[1:].to_parquet(image_set / "index.parquet", index=False)
+    assert any("sizes.json: its counts are not those of the index" in f for f in faults())
+    assert any("_info.json: its counts are not those of the index" in f for f in faults())
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("../outside.jpg", "'../outside.jpg' has no place in it"),
+        ("/etc/passwd.txt", "'/etc/passwd.txt' has no place in it"),
+        ("n01580077_train_000003.pkl", "has no place in it"),
+        ("n01580077_train_000003.pyd", "has no place in it"),
+        ("n01580077_train_000003.jpeg", "has no place in it"),
+        ("n01580077.train.000003.jpg", "'n01580077.train.000003.jpg' has no place in it"),
+    ],
+)
+def test_hostile_or_stray_members_are_named_and_nothing_is_executed(
+    image_set: Path, name: str, said: str
+) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (Path("exploded"),))  # type: ignore[return-value]
+
+    rewrite(lambda members: [*members, (name, pickle.dumps(Bomb()))], image_set, index=False)
+    (found,) = faults()
+    assert said in found
+    assert not Path("exploded").exists() and not Path("../outside.jpg").exists()
+
+
+def test_a_link_or_a_device_in_a_tar_is_named(image_set: Path) -> None:
+    path = image_set / "train" / "n01580077.tar"
+    with tarfile.open(path, "a") as tar:
+        link = tarfile.TarInfo("n01580077_train_000003.jpg")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    assert any("'n01580077_train_000003.jpg' has no place in it" in found for found in faults())
+
+
+def test_a_tar_that_was_cut_off_or_is_missing_or_strange_is_named(image_set: Path) -> None:
+    cut = image_set / "train" / "n01580077.tar"
+    cut.write_bytes(cut.read_bytes()[:-5000])
+    (image_set / "validation" / "n01847000.tar").unlink()
+    (image_set / "train" / "n02012849.tar").write_bytes(b"")
+    assert faults() == [
+        "data/shards/tiny/train/n02012849.tar: it does not belong to the set; delete it.",
+        "data/shards/tiny/validation/n01847000.tar: it is missing; make it with `dvc repro`.",
+        "data/shards/tiny/train/n01580077.tar: it was cut off; delete it and run `dvc repro`.",
+    ]
+
+
+def test_a_flipped_bit_where_a_jpeg_begins_is_named(image_set: Path) -> None:
+    index = pd.read_parquet(image_set / "index.parquet")
+    path = image_set / index["tar"][0]
+    content = bytearray(path.read_bytes())
+    content[int(index["offset"][0])] ^= 1  # the first byte of a JPEG
+    path.write_bytes(content)
+    assert any("its JPEG cannot be read" in found for found in faults())
+
+
+def test_a_card_that_names_no_tars_is_named(image_set: Path) -> None:
+    (image_set / "README.md").write_text("# A set\n")
+    (found,) = faults()
+    assert "README.md: it does not name the tars: datasets would read index.parquet" in found
