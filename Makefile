@@ -9,18 +9,23 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint wordnet lock
+.PHONY: help run pull test lint wordnet lock
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(STAMP) ## from a fresh clone to the paper's tables
+run: $(STAMP) ## from a fresh clone to the paper's tables (FRESH=1: draw what could be pulled)
 	@$(IN_VENV) synset-factory lint
 	@$(IN_VENV) synset-factory check
-	@$(IN_VENV) dvc repro
+	@$(IN_VENV) SYNSET_FACTORY_FRESH=$(FRESH) dvc repro
 	@cat metrics/tables.md
 	@echo "These tables are metrics/tables.md, a row each in metrics/*/*.json;"
 	@echo "pictures of each class and set: metrics/figure5.png; image sets and models: data/."
+
+pull: $(STAMP) ## get image sets, models and embeddings from the remote instead of making them
+	@[ -n "$$($(IN_VENV) dvc config core.remote 2>/dev/null)" ] || { \
+		echo "No remote is set: \`dvc remote add --default storage PATH_OR_URL\` sets one." >&2; exit 1; }
+	@$(IN_VENV) dvc pull
 
 test: $(STAMP) ## run all tests
 	@$(IN_VENV) python -m pytest

@@ -16,6 +16,7 @@ from synset_factory.errors import InputError, run_main
 from synset_factory.generation_plan import ClassJob, Rates, plan_set, summary
 from synset_factory.image_stock import ImageStock, Place
 from synset_factory.models.text_to_image import TextToImage, folder_digest
+from synset_factory.prebuilt import check_pulled
 from synset_factory.prompt_files import Synset, read_synsets, world_classes
 from synset_factory.records import ImageRow, ImageSettings, image_digest
 from synset_factory.set_stage import begin_set_stage
@@ -140,8 +141,10 @@ def generate(name: str, settings: ImageSettings, classes: list[Synset], device: 
 def generate_set(name: str) -> None:
     """Bring a set of params.yaml up to date, unless another run is at it.
 
-    Raises InputError for another run, a full disk, a missing model or one that draws NaN.
+    Raises InputError for a set that is to be pulled, another run, a full disk, a missing model or
+    one that draws NaN.
     """
+    check_pulled(name)
     common, config = load_common(), load_section(GenerateConfig, "generate")
     classes = world_classes(read_synsets())
     settings = image_settings(common.sets[name], config)
