@@ -12,10 +12,11 @@ import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import md5, sha256
 from pathlib import Path
 
 import pytest
+import yaml
 
 from synset_factory import layout
 from tests.small_pipeline import command
@@ -48,6 +49,10 @@ class Remote:
 
     address: str
     objects: Path
+
+    def object(self, digest: str) -> Path:
+        """The file of an object of DVC's."""
+        return self.objects / "files" / "md5" / digest[:2] / digest[2:]
 
     def names(self) -> set[str]:
         files = (path for path in self.objects.rglob("*") if path.is_file())
@@ -185,16 +190,20 @@ def test_a_flipped_bit_on_the_remote_is_found_named_and_mended(
     published: Path, remote: Remote, tmp_path: Path
 ) -> None:
     tar = layout.shard("natural", "train", JAY)
-    digest = run(published, "md5sum", tar.as_posix()).split()[0]
-    damaged = remote.objects / "files" / "md5" / digest[:2] / digest[2:]
+    digest = md5((published / tar).read_bytes()).hexdigest()
+    damaged = remote.object(digest)
     content = bytearray(damaged.read_bytes())
     content[1000] ^= 1
     damaged.write_bytes(content)
     folder = clone(published, tmp_path / "clone")
     pulled = command(folder, "dvc", "pull", tar.as_posix())
     assert pulled.returncode != 0
+    assert digest[2:] in pulled.stderr
     assert not (folder / tar).exists()
-    damaged.unlink()  # as the README says: delete the object and the folder's, push again
+    # As the README says: delete the object, and the list of the folder that it belongs to.
+    damaged.unlink()
+    lock = yaml.safe_load((published / "dvc.lock").read_text())
+    remote.object(lock["stages"]["natural"]["outs"][0]["md5"]).unlink()
     run(published, "dvc", "push")
     run(folder, "dvc", "pull", tar.as_posix())
     assert sha256((folder / tar).read_bytes()).hexdigest() == tars(published)[tar.as_posix()]
