@@ -1,15 +1,13 @@
 """Stored pictures as they lie in the tars of an image set."""
 
-import os
 from functools import lru_cache
 
 import pandas as pd
 
 from synset_factory import layout
+from synset_factory.image_stock import Place
 from synset_factory.records import TRAIN, image_key
 from synset_factory.shard_reader import read_index
-
-PLACE = ["tar", "offset", "size"]  # of a JPEG, in an index
 
 
 def count_pictures(image_set: str, wnid: str) -> int:
@@ -21,9 +19,14 @@ def count_pictures(image_set: str, wnid: str) -> int:
 
 def read_picture(image_set: str, wnid: str, number: int) -> bytes:
     """Return the JPEG of a training image. Raises KeyError if the set has no such image."""
-    place = _index(image_set).loc[image_key(wnid, TRAIN, number), PLACE].to_dict()
-    with (layout.shards(image_set) / place["tar"]).open("rb") as stream:
-        return os.pread(stream.fileno(), place["size"], place["offset"])
+    key = image_key(wnid, TRAIN, number)
+    row = _index(image_set).loc[key, ["tar", "offset", "size"]].to_dict()
+    tar = layout.shards(image_set) / row["tar"]
+    place = Place(image_set=image_set, tar=tar, offset=row["offset"], size=row["size"])
+    jpeg = place.read()
+    if jpeg is None:
+        raise KeyError(key)
+    return jpeg
 
 
 def _index(image_set: str) -> pd.DataFrame:
