@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from synset_factory import layout
-from synset_factory.config import SECTIONS, load_common
-from synset_factory.stages.code import module_path, stage_modules
+from synset_factory.config import load_common, stage_modules
+from synset_factory.fingerprint import module_path
 
 REPOSITORY = Path(__file__).parents[1]
 STAGES = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
@@ -105,7 +105,7 @@ def test_params_of_stages_are_sections_or_common_keys() -> None:
     common = {"world", "seed", "threads", "wnids", "splits", "sets"}
     for _, stage in stages():
         for key in stage.get("params", []):
-            assert key.split(".")[0] in common | set(SECTIONS)
+            assert key.split(".")[0] in common | set(MODULES)
     # How the work is done and how it is shown is no stage's dependency.
     used = {key.split(".")[0] for _, stage in stages() for key in stage.get("params", [])}
     assert not used & {"run", "report"}

@@ -6,6 +6,7 @@ import pickle
 import tarfile
 from collections.abc import Callable
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from PIL import Image
 
 from synset_factory import layout
 from synset_factory.prompt_files import Synset
+from synset_factory.provenance import drawn_by_model
 from synset_factory.records import ImageRow, ImageSettings, image_digest
 from synset_factory.shard_validation import SetValidator
 from synset_factory.shard_writer import Sample, encode_jpeg, write_class_tar, write_index
@@ -45,6 +47,8 @@ SETTINGS = ImageSettings(
     generator="tiny",
     recipe=1,
 )
+CLS, JPG, JSON, TXT = range(4)
+NOISE = Image.effect_noise((8, 8), 50).convert("RGB")
 Edit = Callable[[list[tuple[str, bytes]]], list[tuple[str, bytes]]]
 
 
@@ -52,9 +56,10 @@ def sample(wnid: str, split: str, number: int) -> Sample:
     row = ImageRow(wnid=wnid, split=split, number=number, prompt=f"a {wnid}", seed=number)
     pixels = np.random.default_rng([LABELS[wnid], len(split), number]).integers(0, 256, (8, 8, 3))
     told = {**asdict(row), **asdict(SETTINGS), "digest": image_digest(row, SETTINGS)}
+    xmp = drawn_by_model("StableDiffusionPipeline", SETTINGS.generator)
     return Sample(
         key=row.key,
-        jpg=encode_jpeg(Image.fromarray(pixels.astype(np.uint8)), 90),
+        jpg=encode_jpeg(Image.fromarray(pixels.astype(np.uint8)), 90, xmp),
         cls=LABELS[wnid],
         txt=row.prompt,
         json=told,
@@ -95,6 +100,16 @@ def rewrite(edit: Edit, image_set: Path, *, index: bool = True) -> None:
         write_index(image_set, "tiny", LABELS, "A set for tests.")
 
 
+def with_jpeg(jpeg: bytes) -> Edit:
+    """Another JPEG for the first image, of which its .json tells the hash."""
+
+    def edit(members: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        told = json.loads(members[JSON][1]) | {"sha256": sha256(jpeg).hexdigest()}
+        return with_member(JSON, json.dumps(told).encode())(with_member(JPG, jpeg)(members))
+
+    return edit
+
+
 def with_member(position: int, content: bytes) -> Edit:
     def edit(members: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
         changed = list(members)
@@ -105,22 +120,21 @@ def with_member(position: int, content: bytes) -> Edit:
 
 
 def jpeg_of(colour: tuple[int, int, int]) -> bytes:
-    return encode_jpeg(Image.new("RGB", (8, 8), colour), 90)
+    return encode_jpeg(Image.new("RGB", (8, 8), colour), 90, drawn_by_model("a", "b"))
 
 
 def test_a_sound_set_has_no_fault() -> None:
     assert faults() == []
 
 
-CLS, JPG, JSON, TXT = range(4)
-
-
 @pytest.mark.parametrize(
     ("edit", "fault"),
     [
         (with_member(CLS, b"97"), "its label is b'97', but n01580077 is 17"),
-        (with_member(JPG, jpeg_of((0, 0, 0))), "its picture is blank"),
-        (with_member(JPG, b"\xff\xd8no picture\xff\xd9"), "its JPEG cannot be read"),
+        (with_jpeg(jpeg_of((0, 0, 0))), "its picture is blank"),
+        (with_jpeg(b"\xff\xd8no picture\xff\xd9"), "its JPEG cannot be read"),
+        (with_jpeg(encode_jpeg(NOISE, 90)), "its JPEG does not say that it is trainedAlgorithmic"),
+        (with_member(JPG, encode_jpeg(NOISE, 90, drawn_by_model("a", "b"))), "a byte has changed"),
         (with_member(TXT, b"another prompt"), "its .txt is not the prompt of its .json"),
     ],
 )
@@ -132,13 +146,14 @@ def test_a_fault_of_an_image_is_named_with_its_key(image_set: Path, edit: Edit, 
 
 
 def test_a_json_that_tells_something_else_than_its_digest_is_named(image_set: Path) -> None:
-    told = sample("n01580077", "train", 0).json | {"guidance_scale": 2.5}
+    image = sample("n01580077", "train", 0)
+    told = image.json | {"guidance_scale": 2.5, "sha256": sha256(image.jpg).hexdigest()}
     rewrite(with_member(JSON, json.dumps(told).encode()), image_set)
     assert faults()[0].endswith("its digest is not that of what its .json tells.")
 
 
 def test_a_picture_that_is_there_twice_is_named_with_its_places(image_set: Path) -> None:
-    rewrite(with_member(JPG, sample("n01580077", "train", 1).jpg), image_set)
+    rewrite(with_jpeg(sample("n01580077", "train", 1).jpg), image_set)
     (found,) = faults()
     first, second = "train/n01580077.tar n01580077_train_000000", "n01580077_train_000001"
     assert f"the same picture 2 times: {first}" in found and second in found
@@ -199,13 +214,19 @@ def test_a_tar_that_was_cut_off_or_is_missing_or_strange_is_named(image_set: Pat
     ]
 
 
-def test_a_flipped_bit_where_a_jpeg_begins_is_named(image_set: Path) -> None:
-    index = pd.read_parquet(image_set / "index.parquet")
-    path = image_set / index["tar"][0]
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [(0.0, "its JPEG cannot be read"), (0.95, "a byte has changed")],
+)
+def test_a_flipped_bit_in_a_jpeg_is_named_even_where_it_still_decodes(
+    image_set: Path, place: float, said: str
+) -> None:
+    first = pd.read_parquet(image_set / "index.parquet").iloc[0]
+    path = image_set / first["tar"]
     content = bytearray(path.read_bytes())
-    content[int(index["offset"][0])] ^= 1  # the first byte of a JPEG
+    content[int(first["offset"] + place * first["size"])] ^= 1
     path.write_bytes(content)
-    assert any("its JPEG cannot be read" in found for found in faults())
+    assert any(said in found for found in faults())
 
 
 def test_a_card_that_names_no_tars_is_named(image_set: Path) -> None:

@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 SET_NAME = re.compile(r"[a-z0-9_]+")
 NATURAL = "natural"
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,20 +57,20 @@ class Common:
     run: Run
 
 
-# Sections of single stages; each stage's module holds the dataclass of its own.
-SECTIONS = (
-    "web",
-    "natural",
-    "clip",
-    "text_to_image",
-    "generate",
-    "embed",
-    "train",
-    "evaluate",
-    "ambiguity",
-    "review_list",
-    "report",
-)
+def stage_modules(world: str) -> dict[str, str]:
+    """Return the module of every stage and of every part of a world, by its name.
+
+    A section of params.yaml has the name of such a module, which holds the dataclass of it.
+    Raises InputError if there is no such world.
+    """
+    if not SET_NAME.fullmatch(world) or not (HERE / "worlds" / world).is_dir():
+        raise InputError(f"{layout.PARAMS}: there is no world '{world}'; correct its name.")
+    modules = {}
+    for package in ("stages", f"worlds.{world}"):
+        for path in sorted(HERE.joinpath(*package.split(".")).glob("*.py")):
+            if not path.stem.startswith("__"):
+                modules[path.stem] = f"{__package__}.{package}.{path.stem}"
+    return modules
 
 
 def load_params(path: Path = layout.PARAMS) -> dict[str, Any]:
@@ -90,10 +91,11 @@ def load_common(path: Path = layout.PARAMS) -> Common:
     """Read and check what the stages share. Raises InputError naming the key that is wrong."""
     params = load_params(path)
     names = [field.name for field in fields(Common)]
-    unknown = [key for key in params if key not in names and key not in SECTIONS]
+    common = _build(Common, {key: params[key] for key in names if key in params}, path, "")
+    sections = stage_modules(common.world)
+    unknown = [key for key in params if key not in names and key not in sections]
     if unknown:
         raise InputError(f"{path}: unknown key '{unknown[0]}'; remove it or correct its spelling.")
-    common = _build(Common, {key: params[key] for key in names if key in params}, path, "")
     for name in common.sets:
         _check_set_name(name, path)
     return common

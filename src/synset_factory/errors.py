@@ -19,10 +19,11 @@ def run_main(main: Callable[[], None]) -> NoReturn:
     try:
         main()
     except InputError as error:
-        sentence = " ".join(str(error).split())  # one line, whatever was quoted in it
-        print(f"error: {sentence}", file=sys.stderr)
-        sys.exit(1)
+        said, status = f"error: {' '.join(str(error).split())}", 1  # one line, whatever it quotes
     except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    sys.exit(0)
+        said, status = "Interrupted.", INTERRUPTED
+    else:
+        sys.exit(0)
+    # Said here, when the error's frames are gone: a progress bar in them has ended its line.
+    print(said, file=sys.stderr)
+    sys.exit(status)

@@ -98,8 +98,6 @@ def _about(seconds: float) -> str:
 class Rates:
     """How long images took on this machine: by what makes one slower than another."""
 
-    path = layout.SHARDS / "seconds_per_image.json"
-
     def __init__(self, settings: ImageSettings, device: str) -> None:
         guided = "guided" if settings.guidance_scale > 1 else "unguided"
         size = f"{settings.width}x{settings.height}"
@@ -111,11 +109,12 @@ class Rates:
 
     def remember(self, seconds_per_image: float) -> None:
         rates = self._read() | {self.key: round(seconds_per_image, 6)}
-        write_text(self.path, json.dumps(rates, indent=1) + "\n")
+        write_text(layout.SECONDS_PER_IMAGE, json.dumps(rates, indent=1) + "\n")
 
     def _read(self) -> dict[str, float]:
         try:
-            rates: dict[str, float] = json.loads(self.path.read_text(encoding="utf-8"))
+            text = layout.SECONDS_PER_IMAGE.read_text(encoding="utf-8")
+            rates: dict[str, float] = json.loads(text)
         except (FileNotFoundError, ValueError):
             return {}
         return rates

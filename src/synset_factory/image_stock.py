@@ -4,19 +4,18 @@ An image's seed comes from its class, split and number, so an image can lie nowh
 of its own class and split: in this set's as it was, or in another set's.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
 
 from synset_factory import layout
 from synset_factory.errors import InputError
+from synset_factory.shard_reader import read_range
 from synset_factory.shard_writer import COLUMNS_OF_TAR, is_complete, read_members
-
-JPEG_BEGINS, JPEG_ENDS = b"\xff\xd8", b"\xff\xd9"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +26,12 @@ class Place:
     tar: Path
     offset: int  # bytes
     size: int  # bytes
+    sha256: str  # of the JPEG
 
     def read(self) -> bytes | None:
-        """Return the JPEG, or None if that is not what lies there."""
-        with self.tar.open("rb") as stream:
-            jpeg = os.pread(stream.fileno(), self.size, self.offset)
-        whole = jpeg.startswith(JPEG_BEGINS) and jpeg.endswith(JPEG_ENDS) and len(jpeg) == self.size
-        return jpeg if whole else None
+        """Return the JPEG, or None if other bytes lie there: damage is not handed on."""
+        jpeg = read_range(self.tar, self.offset, self.size)
+        return jpeg if sha256(jpeg).hexdigest() == self.sha256 else None
 
 
 class ImageStock:
@@ -61,7 +59,7 @@ class ImageStock:
             if digest in self.promised:
                 image_set = self.promised[digest]
                 tar = layout.shard(image_set, split, wnid)
-                found[digest] = Place(image_set=image_set, tar=tar, offset=0, size=0)
+                found[digest] = Place(image_set=image_set, tar=tar, offset=0, size=0, sha256="")
         return found
 
 
@@ -79,9 +77,10 @@ def _images_of(image_set: str, split: str, wnid: str) -> Iterator[tuple[Place, s
     if rows is None:
         return
     tar = layout.shard(image_set, split, wnid)
-    columns = (rows[name] for name in ("offset", "size", "digest"))
-    for offset, size, digest in zip(*columns, strict=True):
-        yield Place(image_set=image_set, tar=tar, offset=int(offset), size=int(size)), digest
+    columns = (rows[name] for name in ("offset", "size", "sha256", "digest"))
+    for offset, size, jpeg, digest in zip(*columns, strict=True):
+        place = Place(image_set=image_set, tar=tar, offset=int(offset), size=int(size), sha256=jpeg)
+        yield place, digest
 
 
 def _rows_of_tar(image_set: str, split: str, wnid: str) -> pd.DataFrame | None:
@@ -103,6 +102,8 @@ def _rows_of_tar(image_set: str, split: str, wnid: str) -> pd.DataFrame | None:
 
 @cache
 def _index_by_tar(image_set: str, changed: int) -> dict[str, pd.DataFrame]:
-    columns = ["tar", "key", "digest", "offset", "size"]
-    index = pd.read_parquet(layout.index(image_set), columns=columns)
+    try:
+        index = pd.read_parquet(layout.index(image_set), columns=["tar", *COLUMNS_OF_TAR])
+    except ValueError:
+        return {}  # an earlier version of this code wrote it, without the hashes of the JPEGs
     return {str(tar): rows for tar, rows in index.groupby("tar", sort=False)}

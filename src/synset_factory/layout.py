@@ -20,6 +20,7 @@ WORLD = DATA / "world"
 CODE = DATA / "code"
 IMAGE_PROMPTS = DATA / "prompts"
 SHARDS = DATA / "shards"
+SECONDS_PER_IMAGE = SHARDS / "seconds_per_image.json"
 WEB = DATA / "web" / "web.parquet"
 CLIP = DATA / "models" / "clip"
 TEXT_TO_IMAGE = DATA / "models" / "text_to_image"
@@ -28,6 +29,8 @@ EMBEDDINGS = DATA / "embeddings"
 OUTCOMES = DATA / "outcomes"
 AMBIGUITY = DATA / "ambiguity.parquet"
 CLIP_OUTCOMES = DATA / "clip_outcomes" / "table6.parquet"
+
+EDIT_LOCK = DATA / "disambiguations.lock"
 
 METRICS = Path("metrics")
 PROMPT_COUNTS = METRICS / "prompts.json"
@@ -66,6 +69,11 @@ def shard(image_set: str, split: str, wnid: str) -> Path:
 def index(image_set: str) -> Path:
     """Where each image of the set lies, and what it was made from."""
     return shards(image_set) / "index.parquet"
+
+
+def shards_lock(image_set: str) -> Path:
+    """Held by the run that is writing the set."""
+    return SHARDS / f"{image_set}.lock"
 
 
 def embeddings(image_set: str) -> Path:

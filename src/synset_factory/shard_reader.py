@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -25,6 +26,15 @@ def read_index(image_set: str, split: str | None = None) -> pd.DataFrame:
     if split is not None:
         index = index[index["split"] == split].reset_index(drop=True)
     return index
+
+
+def read_range(path: str | Path, offset: int, size: int) -> bytes:
+    """Return `size` bytes of a file from `offset` on, or fewer where it ends before.
+
+    It is opened for each image: a thousand tars at once pass the usual limit.
+    """
+    with open(path, "rb", buffering=0) as stream:
+        return os.pread(stream.fileno(), size, offset)
 
 
 class JpegDataset(Dataset[tuple[Any, int]]):
@@ -53,8 +63,6 @@ class JpegDataset(Dataset[tuple[Any, int]]):
         return len(self.paths)
 
     def __getitem__(self, i: int) -> tuple[Any, int]:
-        # A file is opened for each image: a thousand tars at once pass the usual limit.
-        with open(self.paths[i], "rb", buffering=0) as tar:
-            jpeg = os.pread(tar.fileno(), int(self.sizes[i]), int(self.offsets[i]))
+        jpeg = read_range(self.paths[i], int(self.offsets[i]), int(self.sizes[i]))
         image = Image.open(BytesIO(jpeg)).convert("RGB")
         return (self.transform(image) if self.transform else image), self.labels[i]

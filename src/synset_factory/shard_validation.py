@@ -20,11 +20,12 @@ from PIL import Image, UnidentifiedImageError
 
 from synset_factory import layout
 from synset_factory.prompt_files import Synset
+from synset_factory.provenance import TRAINED_MODEL, has_source_type
 from synset_factory.records import SPLITS, ImageRow, ImageSettings, image_digest, image_key
 from synset_factory.shard_reader import read_index
 from synset_factory.shard_writer import MEMBERS, is_complete
 
-BESIDE = ("README.md", "_info.json", "index.parquet", "sizes.json")
+BESIDE = ("README.md", "_info.json", "croissant.json", "index.parquet", "sizes.json")
 LARGEST_MEMBER = 1 << 28  # bytes; a header may claim anything
 
 
@@ -127,15 +128,16 @@ class SetValidator:
         if members["cls"] != str(self.labels[wnid]).encode():
             yield f"its label is {members['cls'][:20]!r}, but {wnid} is {self.labels[wnid]}"
         yield from self._faults_of_origin(members)
-        self.pictures[sha256(members["jpg"]).hexdigest()].append(f"{tar} {key}")
+        jpeg_hash = sha256(members["jpg"]).hexdigest()
+        if jpeg_hash != _told(members["json"]).get("sha256"):
+            yield "its JPEG is not the one of which its .json has the SHA-256: a byte has changed"
+        self.pictures[jpeg_hash].append(f"{tar} {key}")
         yield from _faults_of_jpeg(members["jpg"])
 
     def _faults_of_origin(self, members: dict[str, bytes]) -> Iterator[str]:
         """Hold a synthetic image's own account of where it comes from against itself."""
-        try:
-            told = json.loads(members["json"])
-            digest = told["digest"]
-        except (ValueError, KeyError, TypeError):
+        told = _told(members["json"])
+        if "digest" not in told:
             yield "its .json is none, or has no digest"
             return
         names = {each.name for kind in (ImageRow, ImageSettings) for each in fields(kind)}
@@ -143,10 +145,12 @@ class SetValidator:
             return  # not drawn from a prompt: a natural image
         row = ImageRow(**{each.name: told[each.name] for each in fields(ImageRow)})
         settings = ImageSettings(**{each.name: told[each.name] for each in fields(ImageSettings)})
-        if image_digest(row, settings) != digest:
+        if image_digest(row, settings) != told["digest"]:
             yield "its digest is not that of what its .json tells"
         if members["txt"] != told["prompt"].encode():
             yield "its .txt is not the prompt of its .json"
+        if not _is_marked(members["jpg"]):
+            yield f"its JPEG does not say that it is {TRAINED_MODEL}"
 
 
 def _samples(path: Path) -> Iterator[tuple[str, dict[str, bytes], int]]:
@@ -182,17 +186,28 @@ def _is_plain(stem: str) -> bool:
 def _agrees(row: "pd.Series[Any]", key: str, members: dict[str, bytes], offset: int) -> bool:
     if tuple(members) != MEMBERS:
         return row["key"] == key
-    found = (key, len(members["jpg"]), offset, _digest(members["json"]), members["cls"])
-    told = (row["key"], row["size"], row["offset"], row["digest"], str(row["cls"]).encode())
-    return found == told
+    told = _told(members["json"])
+    found = (key, len(members["jpg"]), offset, told.get("digest"), told.get("sha256"))
+    columns = ("key", "size", "offset", "digest", "sha256")
+    label = str(row["cls"]).encode()
+    return found == tuple(row.get(name) for name in columns) and members["cls"] == label
 
 
-def _digest(content: bytes) -> str | None:
+def _told(content: bytes) -> dict[str, Any]:
+    """Return what a .json tells, nothing if it is none."""
     try:
-        digest: str = json.loads(content)["digest"]
-    except (ValueError, KeyError, TypeError):
-        return None
-    return digest
+        told = json.loads(content)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _is_marked(jpeg: bytes) -> bool:
+    try:
+        with Image.open(BytesIO(jpeg), formats=["JPEG"]) as image:
+            return has_source_type(image.info.get("xmp", b""), TRAINED_MODEL)
+    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError):
+        return True  # it cannot be read, which is said already
 
 
 def _faults_of_jpeg(jpeg: bytes) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Writing an image set: one tar a class, and beside them what readers want to know.
+"""Writing an image set: one tar a class, and the index of them all.
 
 Equal inputs give equal bytes: times, owners and the order of members are fixed.
 """
@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,11 +20,12 @@ from PIL import Image
 from synset_factory import layout
 from synset_factory.errors import InputError
 from synset_factory.records import SPLITS
+from synset_factory.set_card import INDEX_FIELDS, croissant, lengths_of, set_card, write_counts
 from synset_factory.whole_files import whole_file, write_text
 
 OWNER = "synset-factory"
 MEMBERS = ("cls", "jpg", "json", "txt")  # of each image, in the order in which they lie in a tar
-COLUMNS_OF_TAR = ("key", "cls", "offset", "size", "digest")
+COLUMNS_OF_TAR = ("key", "cls", "offset", "size", "digest", "sha256")
 DAMAGED = (tarfile.TarError, ValueError, KeyError, EOFError)
 
 
@@ -35,13 +37,17 @@ class Sample:
     jpg: bytes
     cls: int  # ImageNet's label, 0 ... 999
     txt: str  # the prompt
-    json: dict[str, Any] = field(default_factory=dict)  # must hold "digest"
+    # Must hold "digest", of all that determined the image; the writer adds "sha256", of the JPEG.
+    json: dict[str, Any] = field(default_factory=dict)
 
 
-def encode_jpeg(image: Image.Image, quality: int) -> bytes:
-    """Return an RGB picture as JPEG. Colour is stored at full resolution (4:4:4)."""
+def encode_jpeg(image: Image.Image, quality: int, xmp: bytes = b"") -> bytes:
+    """Return an RGB picture as JPEG, with an XMP packet in it if one is given.
+
+    Colour is stored at full resolution (4:4:4).
+    """
     buffer = BytesIO()
-    image.convert("RGB").save(buffer, "JPEG", quality=quality, subsampling=0)
+    image.convert("RGB").save(buffer, "JPEG", quality=quality, subsampling=0, xmp=xmp)
     return buffer.getvalue()
 
 
@@ -89,10 +95,11 @@ def class_tar(path: Path, wanted: Sequence[tuple[str, str]]) -> Iterator[Growing
 
 
 def _add(tar: tarfile.TarFile, sample: Sample) -> None:
+    about = sample.json | {"sha256": sha256(sample.jpg).hexdigest()}
     contents = {
         "cls": str(sample.cls).encode(),
         "jpg": sample.jpg,
-        "json": json.dumps(sample.json, sort_keys=True).encode(),
+        "json": json.dumps(about, sort_keys=True).encode(),
         "txt": sample.txt.encode(),
     }
     for extension in MEMBERS:
@@ -130,7 +137,7 @@ def is_complete(path: Path) -> bool:
 
 
 def read_members(path: Path) -> list[dict[str, Any]]:
-    """Return for each image of a tar its key, label, digest, and where its JPEG lies.
+    """Return for each image of a tar its key, label, digests, and where its JPEG lies.
 
     Raises InputError if the tar is damaged or holds something else than images of ours.
     """
@@ -143,8 +150,9 @@ def read_members(path: Path) -> list[dict[str, Any]]:
 
 
 def _samples(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield each image of a tar: key, cls, offset, size, digest, and `end`, where its last member
-    ends. Raises one of DAMAGED at the first that is not whole.
+    """Yield COLUMNS_OF_TAR of each image of a tar, and `end`, where its last member ends.
+
+    Raises one of DAMAGED at the first that is not whole.
     """
     size = path.stat().st_size
     row: dict[str, Any] = {}
@@ -158,7 +166,8 @@ def _samples(path: Path) -> Iterator[dict[str, Any]]:
             elif extension == "cls":
                 row["cls"] = int(_content(tar, member))
             elif extension == "json":
-                row["digest"] = json.loads(_content(tar, member))["digest"]
+                about = json.loads(_content(tar, member))
+                row |= {"digest": about["digest"], "sha256": about["sha256"]}
             else:  # the last of an image's members
                 blocks = -(-member.size // tarfile.BLOCKSIZE)
                 row["end"] = member.offset_data + blocks * tarfile.BLOCKSIZE
@@ -186,11 +195,13 @@ def prune(root: Path, wnids: Iterable[str]) -> None:
                 path.unlink()
 
 
-def write_index(root: Path, name: str, wnids: Iterable[str], description: str) -> pd.DataFrame:
+def write_index(
+    root: Path, name: str, wnids: Iterable[str], description: str, source_type: str | None = None
+) -> pd.DataFrame:
     """Write what lies beside a set's tars, and return the index.
 
-    index.parquet has one row an image: key, split, wnid, cls, tar, offset, size, digest.
-    `_info.json` is read by timm, `sizes.json` by open_clip, the README by datasets and people.
+    index.parquet has one row an image: key, split, wnid, cls, tar, offset, size, digest, sha256.
+    `source_type` is the digital source type that every JPEG names, if it does.
     """
     rows = [
         {**member, "split": split, "wnid": wnid, "tar": f"{split}/{wnid}.tar"}
@@ -198,37 +209,11 @@ def write_index(root: Path, name: str, wnids: Iterable[str], description: str) -
         for wnid in wnids
         for member in read_members(root / split / f"{wnid}.tar")
     ]
-    columns = ["key", "split", "wnid", "cls", "tar", "offset", "size", "digest"]
-    index = pd.DataFrame(rows)[columns]
-    sizes = {str(tar): int(n) for tar, n in index.groupby("tar", sort=False).size().items()}
-    write_text(root / "_info.json", json.dumps(_timm_info(index, sizes), indent=1) + "\n")
-    write_text(root / "sizes.json", json.dumps(sizes, indent=1) + "\n")
-    write_text(root / "README.md", _card(name, description, index))
+    index = pd.DataFrame(rows)[list(INDEX_FIELDS)]
+    write_counts(root, lengths_of(index))
+    write_text(root / "README.md", set_card(name, description, index, source_type))
     with whole_file(root / "index.parquet") as partial:
         index.to_parquet(partial, index=False)
+    about = croissant(name, description, root / "index.parquet", source_type)
+    write_text(root / "croissant.json", json.dumps(about, indent=1) + "\n")
     return index
-
-
-def _timm_info(index: pd.DataFrame, sizes: dict[str, int]) -> dict[str, Any]:
-    splits = {}
-    for split in SPLITS:
-        tars = [tar for tar in sizes if tar.startswith(f"{split}/")]
-        splits[split] = {
-            "name": split,
-            "num_samples": int((index["split"] == split).sum()),
-            "filenames": tars,
-            "shard_lengths": [sizes[tar] for tar in tars],
-        }
-    return {"splits": splits}
-
-
-def _card(name: str, description: str, index: pd.DataFrame) -> str:
-    files = "".join(f"  - split: {split}\n    path: {split}/*.tar\n" for split in SPLITS)
-    counts = ", ".join(f"{(index['split'] == split).sum():,} {split}" for split in SPLITS)
-    return (
-        f"---\nconfigs:\n- config_name: default\n  data_files:\n{files}---\n"
-        f"# Image set `{name}`\n\n{description}\n\n"
-        f"{counts} images of {index['wnid'].nunique():,} ImageNet classes; one WebDataset tar a\n"
-        "class. `.cls` is ImageNet's label (0 to 999), `.txt` the prompt, `.json` everything\n"
-        "that determined the image.\n"
-    )

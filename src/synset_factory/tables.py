@@ -134,10 +134,19 @@ def further_sets(sets: Iterable[str]) -> list[str]:
     return [name for name in sets if name not in SETS.values()]
 
 
+def classifier_pairs(image_set: str) -> list[tuple[str, str]]:
+    """Return the (training set, evaluation set) pairs that an image set brings."""
+    if image_set == NATURAL:
+        return [(NATURAL, NATURAL)]
+    return [(NATURAL, image_set), (image_set, NATURAL), (image_set, image_set)]
+
+
 def further_classifier_pairs(image_set: str) -> list[ClassifierPair]:
     """Return the lines that Tables 1 and 2 would have for a further set."""
-    pairs = [(NATURAL, image_set), (image_set, NATURAL), (image_set, image_set)]
-    return [ClassifierPair(train=train, evaluation=evaluation) for train, evaluation in pairs]
+    return [
+        ClassifierPair(train=train, evaluation=evaluation)
+        for train, evaluation in classifier_pairs(image_set)
+    ]
 
 
 def further_clip_pairs(image_set: str) -> list[ClipPair]:

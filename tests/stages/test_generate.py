@@ -264,7 +264,7 @@ def test_a_generator_that_draws_nan_stops_with_one_sentence_and_no_tar(
 def test_a_second_run_on_one_set_stops(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     layout.SHARDS.mkdir(parents=True)
     with (
-        FileLock(layout.SHARDS / "disamb.lock"),
+        FileLock(layout.shards_lock("disamb")),
         pytest.raises(InputError, match="is being written by another run"),
     ):
         run(monkeypatch)

@@ -24,6 +24,7 @@ from PIL import Image
 from synset_factory import layout
 from synset_factory.errors import InputError
 from synset_factory.records import ImageRow
+from synset_factory.shard_writer import encode_jpeg
 from synset_factory.stages import generate
 
 REPOSITORY = Path(__file__).parents[2]
@@ -39,9 +40,9 @@ class Painter:
     def __init__(self, *_: object) -> None:
         pass
 
-    def draw(self, prompts: list[str], seeds: list[int]) -> list[Image.Image]:
+    def draw_jpegs(self, prompts: list[str], seeds: list[int]) -> list[bytes]:
         colours = [sha256(f"{p}{s}".encode()).digest() for p, s in zip(prompts, seeds, strict=True)]
-        return [Image.new("RGB", (8, 8), tuple(colour[:3])) for colour in colours]
+        return [encode_jpeg(Image.new("RGB", (8, 8), tuple(each[:3])), 90) for each in colours]
 
 
 class Points:

@@ -7,7 +7,7 @@ import importlib
 from typing import Any
 
 from synset_factory import layout
-from synset_factory.config import SECTIONS, load_common, load_section
+from synset_factory.config import load_common, load_params, load_section, stage_modules
 from synset_factory.errors import InputError
 from synset_factory.prompt_files import (
     check_recipes,
@@ -16,24 +16,23 @@ from synset_factory.prompt_files import (
     read_vocabulary,
     world_classes,
 )
-from synset_factory.stages.code import stage_modules
 
 
-def config_class(stage: str, module: str) -> type[Any]:
-    """Return the config dataclass that lies beside a stage: GenerateConfig of `generate`."""
+def config_class(stage: str, module: str) -> type[Any] | None:
+    """Return the config dataclass beside a stage, if it has one: GenerateConfig of `generate`."""
     name = "".join(word.title() for word in stage.split("_")) + "Config"
-    found: type[Any] = getattr(importlib.import_module(module), name)
-    return found
+    return getattr(importlib.import_module(module), name, None)
 
 
 def check() -> None:
     """Read everything that people edit. Raises InputError for the first thing that is wrong."""
-    common = load_common()
-    modules = stage_modules(common.world)
-    if not any(".worlds." in module for module in modules.values()):
-        raise InputError(f"{layout.PARAMS}: there is no world '{common.world}'; correct its name.")
-    for section in SECTIONS:
-        load_section(config_class(section, modules[section]), section)
+    common, sections = load_common(), load_params()
+    for stage, module in stage_modules(common.world).items():
+        section_class = config_class(stage, module)
+        if section_class:
+            load_section(section_class, stage)
+        elif stage in sections:
+            raise InputError(f"{layout.PARAMS}: '{stage}' has no settings; remove the section.")
     synsets = read_synsets()
     read_disambiguations(synset.wnid for synset in synsets)
     check_recipes(common, read_vocabulary().modifiers)

@@ -9,7 +9,9 @@ import torch
 from PIL import Image
 
 from synset_factory.errors import InputError
+from synset_factory.provenance import drawn_by_model
 from synset_factory.records import ImageSettings
+from synset_factory.shard_writer import encode_jpeg
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -56,6 +58,12 @@ class TextToImage:
         pipe.scheduler = scheduler.from_config(pipe.scheduler.config)
         pipe.set_progress_bar_config(disable=True)
         self.pipe = pipe.to(device)
+
+    def draw_jpegs(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[bytes]:
+        """Draw as `draw` does, and return the pictures as they are stored, marked as drawn."""
+        xmp = drawn_by_model(type(self.pipe).__name__, self.settings.generator)
+        quality = self.settings.jpeg_quality
+        return [encode_jpeg(image, quality, xmp) for image in self.draw(prompts, seeds)]
 
     def draw(self, prompts: Sequence[str], seeds: Sequence[int]) -> list[Image.Image]:
         """Draw one picture for each (prompt, seed), at most settings.batch_size of them.

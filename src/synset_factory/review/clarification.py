@@ -27,7 +27,6 @@ from synset_factory.prompt_lint import (
 from synset_factory.prompt_parsing import Finding, Rows, csv_rows, read_text
 from synset_factory.whole_files import write_text
 
-LOCK = layout.DATA / "disambiguations.lock"
 OURS = "reconstructed"  # the source of a prompt that is not the paper's
 
 
@@ -108,7 +107,7 @@ def keep(
     change, for what lint would find wrong with the row, or if the file cannot be read. Nothing is
     written then.
     """
-    with FileLock(LOCK):
+    with FileLock(layout.EDIT_LOCK):
         text, rows = read_rows()
         old = row_of(rows, clarification.wnid)
         if row_digest(old) != shown:

@@ -1,6 +1,7 @@
 """Stored pictures as they lie in the tars of an image set."""
 
 from functools import lru_cache
+from typing import Any
 
 import pandas as pd
 
@@ -20,10 +21,9 @@ def count_pictures(image_set: str, wnid: str) -> int:
 def read_picture(image_set: str, wnid: str, number: int) -> bytes:
     """Return the JPEG of a training image. Raises KeyError if the set has no such image."""
     key = image_key(wnid, TRAIN, number)
-    row = _index(image_set).loc[key, ["tar", "offset", "size"]].to_dict()
-    tar = layout.shards(image_set) / row["tar"]
-    place = Place(image_set=image_set, tar=tar, offset=row["offset"], size=row["size"])
-    jpeg = place.read()
+    row: Any = _index(image_set).loc[key]
+    place = {name: row[name] for name in ("offset", "size", "sha256")}
+    jpeg = Place(image_set=image_set, tar=layout.shards(image_set) / row["tar"], **place).read()
     if jpeg is None:
         raise KeyError(key)
     return jpeg

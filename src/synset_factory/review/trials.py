@@ -21,7 +21,6 @@ from synset_factory.models import classifier
 from synset_factory.models.text_to_image import TextToImage
 from synset_factory.prompt_files import Synset, read_synsets, world_classes
 from synset_factory.records import TRAIN, ImageRow
-from synset_factory.shard_writer import encode_jpeg
 from synset_factory.stages.ambiguity import SYNSET
 from synset_factory.stages.generate import GenerateConfig, image_settings
 
@@ -110,8 +109,8 @@ class Trials:
             for row in self.rows[synset.wnid][: settings.batch_size]
             if row.key in asked
         ]
-        images = self.generator.draw([row.prompt for row in rows], [row.seed for row in rows])
-        jpegs = tuple(encode_jpeg(image, settings.jpeg_quality) for image in images)
+        prompts, seeds = [row.prompt for row in rows], [row.seed for row in rows]
+        jpegs = tuple(self.generator.draw_jpegs(prompts, seeds))
         ranks = self._classify(jpegs)  # [S, N]
         before = self.outcomes[self.outcomes["key"].isin({row.key for row in rows})]
         return Trial(

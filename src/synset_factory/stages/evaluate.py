@@ -10,11 +10,12 @@ import pandas as pd
 
 from synset_factory import layout
 from synset_factory.classifier_outcomes import classifier_outcomes
-from synset_factory.config import NATURAL, load_section
+from synset_factory.config import load_section
 from synset_factory.errors import run_main
 from synset_factory.records import VALIDATION
 from synset_factory.set_stage import begin_set_stage
 from synset_factory.shard_reader import read_index
+from synset_factory.tables import classifier_pairs
 from synset_factory.whole_files import whole_file
 
 
@@ -25,19 +26,12 @@ class EvaluateConfig:
     batch_size: int  # images at once
 
 
-def pairs_of(image_set: str) -> list[tuple[str, str]]:
-    """Return the (training set, evaluation set) pairs that a set brings."""
-    if image_set == NATURAL:
-        return [(NATURAL, NATURAL)]
-    return [(NATURAL, image_set), (image_set, NATURAL), (image_set, image_set)]
-
-
 def main() -> None:
     name, common = begin_set_stage(__doc__, natural=True)
     config = load_section(EvaluateConfig, "evaluate")
     tables = [
         outcomes
-        for train, evaluation in pairs_of(name)
+        for train, evaluation in classifier_pairs(name)
         for outcomes in classifier_outcomes(
             train, evaluation, read_index(evaluation, VALIDATION), config.batch_size, common.run
         )

@@ -14,23 +14,18 @@ from synset_factory import layout
 from synset_factory.config import ImageSet, load_common, load_section
 from synset_factory.errors import InputError, run_main
 from synset_factory.generation_plan import ClassJob, Rates, plan_set, summary
-from synset_factory.image_stock import ImageStock, Place
+from synset_factory.image_stock import ImageStock
 from synset_factory.models.text_to_image import TextToImage, folder_digest
 from synset_factory.prebuilt import check_pulled
 from synset_factory.prompt_files import Synset, read_synsets, world_classes
-from synset_factory.records import ImageRow, ImageSettings, image_digest
+from synset_factory.provenance import TRAINED_MODEL
+from synset_factory.records import ImageRow, ImageSettings
 from synset_factory.set_stage import begin_set_stage
-from synset_factory.shard_writer import (
-    Sample,
-    class_tar,
-    encode_jpeg,
-    prune,
-    write_index,
-)
+from synset_factory.shard_writer import Sample, class_tar, prune, write_index
 
 # The code's part of what determines an image: raised when this code would draw other pictures
 # from the same rows and settings (tests/stages/test_generate.py tells when).
-RECIPE = 1
+RECIPE = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,25 +66,18 @@ class Artist:
     def draw(self, rows: list[ImageRow]) -> list[bytes]:
         """Return a JPEG for each row, at most settings.batch_size of them."""
         model, start = self.model, time.perf_counter()
-        images = model.draw([row.prompt for row in rows], [row.seed for row in rows])
-        jpegs = [encode_jpeg(image, self.settings.jpeg_quality) for image in images]
+        jpegs = model.draw_jpegs([row.prompt for row in rows], [row.seed for row in rows])
         self.images += len(rows)
         self.seconds += time.perf_counter() - start
         return jpegs
 
 
-def samples_of(
-    artist: Artist,
-    rows: list[ImageRow],
-    found: dict[str, Place],
-    class_index: int,
-    settings: ImageSettings,
-) -> Iterator[Sample]:
+def samples_of(artist: Artist, job: ClassJob, chunk: slice, class_index: int) -> Iterator[Sample]:
     """Yield the images of a chunk, those that are found nowhere drawn together.
 
     Nothing in a sample names its set, so its bytes do not tell whether it was drawn or found.
     """
-    digests = [image_digest(row, settings) for row in rows]
+    rows, digests, found = job.rows[chunk], job.digests[chunk], job.found
     jpegs = [found[digest].read() if digest in found else None for digest in digests]
     missing = [row for row, jpeg in zip(rows, jpegs, strict=True) if jpeg is None]
     drawn = iter(artist.draw(missing) if missing else [])
@@ -99,7 +87,7 @@ def samples_of(
             jpg=jpeg or next(drawn),
             cls=class_index,
             txt=row.prompt,
-            json={**asdict(row), **asdict(settings), "digest": digest},
+            json={**asdict(row), **asdict(artist.settings), "digest": digest},
         )
 
 
@@ -112,7 +100,7 @@ def write_class(
         start = tar.done
         while start < len(job.rows):
             end = min(start - start % settings.batch_size + settings.batch_size, len(job.rows))
-            tar.add(samples_of(artist, job.rows[start:end], job.found, class_index, settings))
+            tar.add(samples_of(artist, job, slice(start, end), class_index))
             bar.update(sum(digest not in job.found for digest in job.digests[start:end]))
             start = end
 
@@ -132,10 +120,10 @@ def generate(name: str, settings: ImageSettings, classes: list[Synset], device: 
     wnids = [synset.wnid for synset in classes]
     prune(layout.shards(name), wnids)
     description = (
-        "Synthetic images drawn by the Stable Diffusion pipeline of this repository's revision, "
-        f"guidance scale {settings.guidance_scale}."
+        f"Synthetic images from a text-to-image model (SHA-256 {settings.generator}), guidance "
+        f"scale {settings.guidance_scale}, {settings.steps} steps of {settings.scheduler}."
     )
-    write_index(layout.shards(name), name, wnids, description)
+    write_index(layout.shards(name), name, wnids, description, TRAINED_MODEL)
 
 
 def generate_set(name: str) -> None:
@@ -150,7 +138,7 @@ def generate_set(name: str) -> None:
     settings = image_settings(common.sets[name], config)
     layout.SHARDS.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(layout.SHARDS / f"{name}.lock").acquire(timeout=0):
+        with FileLock(layout.shards_lock(name)).acquire(timeout=0):
             generate(name, settings, classes, common.run.device)
     except Timeout:
         raise InputError(

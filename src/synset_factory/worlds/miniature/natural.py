@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 
@@ -14,6 +14,7 @@ from synset_factory import layout
 from synset_factory.config import claim_world, load_common, load_section
 from synset_factory.errors import InputError
 from synset_factory.prompt_files import read_synsets, world_classes
+from synset_factory.provenance import RENDERER, rendered
 from synset_factory.records import SPLITS, image_key
 from synset_factory.seeds import derive_seed
 from synset_factory.shard_writer import Sample, encode_jpeg, prune, write_class_tar, write_index
@@ -61,7 +62,9 @@ def class_samples(
     """Draw the pictures of one class of one split."""
     for number in range(config.train if split == "train" else config.validation):
         jpg = encode_jpeg(
-            render_natural(wnid, split, number, seed, causes, config.size), config.jpeg_quality
+            render_natural(wnid, split, number, seed, causes, config.size),
+            config.jpeg_quality,
+            rendered(),
         )
         yield Sample(
             key=image_key(wnid, split, number),
@@ -74,7 +77,8 @@ def class_samples(
                 "number": number,
                 "concept": causes.classes[wnid].concept,
                 "seed": seed,
-                **asdict(config),
+                "size": config.size,
+                "jpeg_quality": config.jpeg_quality,
                 "digest": sha256(jpg).hexdigest(),
             },
         )
@@ -111,4 +115,4 @@ def main() -> None:
     wnids = [synset.wnid for synset in classes]
     prune(layout.shards(NAME), wnids)
     description = "Pictures drawn by the miniature world's renderer, as if taken in life."
-    write_index(layout.shards(NAME), NAME, wnids, description)
+    write_index(layout.shards(NAME), NAME, wnids, description, RENDERER)
