@@ -233,3 +233,12 @@ def test_a_card_that_names_no_tars_is_named(image_set: Path) -> None:
     (image_set / "README.md").write_text("# A set\n")
     (found,) = faults()
     assert "README.md: it does not name the tars: datasets would read index.parquet" in found
+
+
+def test_metadata_of_another_index_is_named(image_set: Path) -> None:
+    path = image_set / "croissant.json"
+    about = json.loads(path.read_text())
+    about["distribution"][0]["sha256"] = sha256(b"").hexdigest()
+    path.write_text(json.dumps(about))
+    (found,) = faults()
+    assert "croissant.json: it has not the SHA-256 of index.parquet" in found

@@ -83,8 +83,12 @@ class SetValidator:
         card = self.root / "README.md"
         if card.exists() and "data_files:" not in card.read_text(encoding="utf-8"):
             yield Fault(card, "it does not name the tars: datasets would read index.parquet")
+        index = self.root / "index.parquet"
+        about = self.root / "croissant.json"
+        if about.exists() and sha256(index.read_bytes()).hexdigest() not in about.read_text():
+            yield Fault(about, "it has not the SHA-256 of index.parquet: readers refuse that")
         if not self.index["key"].is_unique:
-            yield Fault(self.root / "index.parquet", "a key occurs twice in it")
+            yield Fault(index, "a key occurs twice in it")
 
     def check_tar(self, name: str) -> Iterator[Fault]:
         """Read one tar, all of it."""
