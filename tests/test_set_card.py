@@ -6,14 +6,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import mlcroissant
-import pandas as pd
 import pytest
 from huggingface_hub import DatasetCard
 from PIL import Image
 
 from synset_factory import layout
 from synset_factory.provenance import TRAINED_MODEL, drawn_by_model, has_source_type, rendered
-from synset_factory.set_card import croissant, lengths_of, set_card
+from synset_factory.set_card import Split, croissant, set_card, splits_of
 from synset_factory.shard_reader import read_index
 from synset_factory.shard_writer import Sample, encode_jpeg, write_class_tar, write_index
 from tests.external import require
@@ -86,14 +85,14 @@ def test_the_card_is_one_that_the_hub_takes(root: Path) -> None:
     [(999, "n<1K"), (1_000, "1K<n<10K"), (1_250_000, "1M<n<10M"), (10_000_000, "10M<n<100M")],
 )
 def test_the_size_category_is_the_hubs(images: int, category: str) -> None:
-    index = pd.DataFrame({"split": "train", "wnid": "n01580077"}, index=range(images))
-    assert f"size_categories:\n- {category}\n" in set_card("large", "A set.", index, None)
+    splits = {"train": Split(lengths={"n01580077.tar": images}, classes=[17])}
+    assert f"size_categories:\n- {category}\n" in set_card("large", "A set.", splits, None)
 
 
-def test_counts_are_by_split_and_tar(root: Path) -> None:
-    assert lengths_of(read_index("tiny")) == {
-        "train": {"train/n01580077.tar": 3, "train/n01847000.tar": 3},
-        "validation": {"validation/n01580077.tar": 1, "validation/n01847000.tar": 1},
+def test_splits_are_counted_by_tar(root: Path) -> None:
+    assert splits_of(read_index("tiny")) == {
+        "train": Split(lengths={"n01580077.tar": 3, "n01847000.tar": 3}, classes=[17, 97]),
+        "validation": Split(lengths={"n01580077.tar": 1, "n01847000.tar": 1}, classes=[17, 97]),
     }
 
 

@@ -5,7 +5,8 @@ whatever knows Croissant reads croissant.json.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,9 @@ import pandas as pd
 import yaml
 
 from synset_factory.provenance import DIGITAL_SOURCE_TYPES
-from synset_factory.records import SPLITS
 from synset_factory.whole_files import write_text
 
-# Counts of tars, by split and by the tar's path from the set's folder.
-Lengths = Mapping[str, Mapping[str, int]]
-
+INFO, CARD, SIZES = "_info.json", "README.md", "sizes.json"
 PAPER = "Marwood, Baluja, Alon: Diversity and Diffusion. 2023."
 SIZE_CATEGORIES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)  # bounds of the hub's categories
 CROISSANT = "http://mlcommons.org/croissant/1.1"
@@ -81,44 +79,96 @@ INDEX_FIELDS = {
 }
 
 
-def lengths_of(index: pd.DataFrame) -> Lengths:
-    """Count the images of each tar of an index."""
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """What readers want to know of the tars of one split."""
+
+    lengths: dict[str, int]  # images in each tar, by the tar's name in the split's folder
+    classes: list[int]  # ImageNet's labels, sorted
+
+    @property
+    def images(self) -> int:
+        return sum(self.lengths.values())
+
+
+def splits_of(index: pd.DataFrame) -> dict[str, Split]:
+    """Return the splits of an image set, in the order of its index."""
     return {
-        str(split): {str(tar): int(n) for tar, n in rows.groupby("tar", sort=False).size().items()}
-        for split, rows in index.groupby("split", sort=False)
+        str(name): Split(
+            lengths={
+                Path(str(tar)).name: int(count)
+                for tar, count in rows.groupby("tar", sort=False).size().items()
+            },
+            classes=sorted(int(label) for label in rows["cls"].unique()),
+        )
+        for name, rows in index.groupby("split", sort=False)
     }
 
 
-def write_counts(root: Path, lengths: Lengths) -> None:
-    """Write `_info.json` for timm and `sizes.json` for open_clip."""
-    splits = {
-        split: {
-            "name": split,
-            "num_samples": sum(counts.values()),
-            "filenames": list(counts),
-            "shard_lengths": list(counts.values()),
+def write_beside(root: Path, splits: Mapping[str, Split], card_text: str) -> None:
+    """Write the card and what readers count by: `_info.json` and `<split>/sizes.json`.
+
+    open_clip looks for sizes.json where the tars are, and for their bare names in it.
+    """
+    # _info.json comes first: by it an export knows what a killed run of it has left.
+    write_text(root / INFO, json.dumps(_timm_info(splits), indent=1) + "\n")
+    write_text(root / CARD, card_text)
+    for name, split in splits.items():
+        write_text(root / name / SIZES, json.dumps(split.lengths, indent=1) + "\n")
+
+
+def _timm_info(splits: Mapping[str, Split]) -> dict[str, Any]:
+    """Return what timm reads. The classes in it are for `synset-factory cross-evaluation`."""
+    return {
+        "splits": {
+            name: {
+                "name": name,
+                "num_samples": split.images,
+                "filenames": [f"{name}/{tar}" for tar in split.lengths],
+                "shard_lengths": list(split.lengths.values()),
+                "classes": split.classes,
+            }
+            for name, split in splits.items()
         }
-        for split, counts in lengths.items()
     }
-    sizes = {tar: count for counts in lengths.values() for tar, count in counts.items()}
-    write_text(root / "_info.json", json.dumps({"splits": splits}, indent=1) + "\n")
-    write_text(root / "sizes.json", json.dumps(sizes, indent=1) + "\n")
 
 
-def card(title: str, text: str, images: int, tags: list[str]) -> str:
+def card(
+    title: str,
+    text: str,
+    splits: Mapping[str, Split],
+    tags: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+) -> str:
     """Return a dataset card: a header that datasets and the Hugging Face hub read, and the text.
 
-    The header names the tars; datasets would go by the commonest file name ending otherwise.
+    The header names the tars: datasets would go by the commonest ending of file names otherwise.
+    `columns` are the types of datasets' columns, by name, where it would not find them by itself.
     """
-    data_files = [{"split": split, "path": f"{split}/*.tar"} for split in SPLITS]
-    header = {
+    classes = {label for split in splits.values() for label in split.classes}
+    images = sum(split.images for split in splits.values())
+    header: dict[str, Any] = {
         "pretty_name": title,
-        "tags": [*tags, "imagenet", "webdataset", "croissant"],
+        "tags": [*tags, "imagenet", "webdataset"],
         "task_categories": ["image-classification"],
         "size_categories": [_size_category(images)],
-        "configs": [{"config_name": "default", "data_files": data_files}],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": name, "path": f"{name}/*.tar"} for name in splits],
+            }
+        ],
     }
-    return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n# {title}\n\n{text}"
+    if columns:
+        features = [{"name": name, "dtype": kind} for name, kind in columns.items()]
+        header["dataset_info"] = {"features": features}
+    counts = " and ".join(f"{split.images:,} {name}" for name, split in splits.items())
+    return (
+        f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n# {title}\n\n{text}\n\n"
+        f"{counts} images of {len(classes):,} ImageNet classes, in WebDataset tars. `.cls` is\n"
+        "ImageNet's label (0 to 999), `.txt` the prompt, `.json` everything that determined the\n"
+        "image and the SHA-256 of the JPEG.\n"
+    )
 
 
 def _size_category(images: int) -> str:
@@ -126,23 +176,21 @@ def _size_category(images: int) -> str:
     return names[sum(images >= bound for bound in SIZE_CATEGORIES)]
 
 
-def set_card(name: str, description: str, index: pd.DataFrame, source_type: str | None) -> str:
+def set_card(
+    name: str, description: str, splits: Mapping[str, Split], source_type: str | None
+) -> str:
     """Return the README.md of an image set."""
-    counts = " and ".join(f"{(index['split'] == split).sum():,} {split}" for split in SPLITS)
     text = (
         f"{description}\n\n"
-        f"{counts} images of {index['wnid'].nunique():,} ImageNet classes; one WebDataset tar a\n"
-        "class. `.cls` is ImageNet's label (0 to 999), `.txt` the prompt, `.json` everything\n"
-        "that determined the image and the SHA-256 of the JPEG. `index.parquet` has a row an\n"
-        "image and locates its JPEG.\n"
+        "One tar a class; `index.parquet` has a row an image and locates its JPEG."
     )
     if source_type:
         text += (
-            "\nEvery JPEG says in its metadata (XMP, IPTC) that its digital source type is\n"
-            f"`{source_type}`, and which model drew it.\n"
+            " Every JPEG says in\nits metadata (XMP, IPTC) that its digital source type is "
+            f"`{source_type}`."
         )
     tags = ["synthetic"] if source_type else []
-    return card(f"Image set {name}", text, len(index), tags)
+    return card(f"Image set {name}", text, splits, [*tags, "croissant"])
 
 
 def croissant(

@@ -22,10 +22,11 @@ from synset_factory import layout
 from synset_factory.prompt_files import Synset
 from synset_factory.provenance import TRAINED_MODEL, has_source_type
 from synset_factory.records import SPLITS, ImageRow, ImageSettings, image_digest, image_key
+from synset_factory.set_card import CARD, INFO, SIZES
 from synset_factory.shard_reader import read_index
 from synset_factory.shard_writer import MEMBERS, is_complete
 
-BESIDE = ("README.md", "_info.json", "croissant.json", "index.parquet", "sizes.json")
+BESIDE = (CARD, INFO, "croissant.json", "index.parquet", *(f"{split}/{SIZES}" for split in SPLITS))
 LARGEST_MEMBER = 1 << 28  # bytes; a header may claim anything
 
 
@@ -66,11 +67,15 @@ class SetValidator:
 
     def check_beside(self) -> Iterator[Fault]:
         """Hold the files that other readers count by against the index."""
-        counted = self.index["tar"].value_counts().to_dict()
-        sizes = self.root / "sizes.json"
-        if sizes.exists() and _json(sizes) != counted:
-            yield Fault(sizes, "its counts are not those of the index: open_clip reads by them")
-        info = self.root / "_info.json"
+        counted = {str(tar): n for tar, n in self.index["tar"].value_counts().items()}
+        for split in SPLITS:
+            sizes = self.root / split / SIZES
+            found = {f"{split}/{tar}": count for tar, count in (_json(sizes) or {}).items()}
+            if sizes.exists() and found != {
+                tar: n for tar, n in counted.items() if tar.startswith(f"{split}/")
+            }:
+                yield Fault(sizes, "its counts are not those of the index: open_clip reads by them")
+        info = self.root / INFO
         if info.exists():
             splits = (_json(info) or {}).get("splits", {})
             lengths = {
@@ -80,7 +85,7 @@ class SetValidator:
             }
             if lengths != counted:
                 yield Fault(info, "its counts are not those of the index: timm reads by them")
-        card = self.root / "README.md"
+        card = self.root / CARD
         if card.exists() and "data_files:" not in card.read_text(encoding="utf-8"):
             yield Fault(card, "it does not name the tars: datasets would read index.parquet")
         index = self.root / "index.parquet"
@@ -226,7 +231,8 @@ def _faults_of_jpeg(jpeg: bytes) -> Iterator[str]:
 
 
 def _json(path: Path) -> Any:
+    """Return what a file of JSON holds, or None if it holds none or is missing."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (FileNotFoundError, ValueError):
         return None

@@ -20,7 +20,14 @@ from PIL import Image
 from synset_factory import layout
 from synset_factory.errors import InputError
 from synset_factory.records import SPLITS
-from synset_factory.set_card import INDEX_FIELDS, croissant, lengths_of, set_card, write_counts
+from synset_factory.set_card import (
+    INDEX_FIELDS,
+    SIZES,
+    croissant,
+    set_card,
+    splits_of,
+    write_beside,
+)
 from synset_factory.whole_files import whole_file, write_text
 
 OWNER = "synset-factory"
@@ -188,7 +195,7 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def prune(root: Path, wnids: Iterable[str]) -> None:
     """Delete whatever lies in a set's splits that is not a tar of one of its classes."""
-    belongs = {f"{wnid}.tar" for wnid in wnids}
+    belongs = {*(f"{wnid}.tar" for wnid in wnids), SIZES}
     for split in SPLITS:
         for path in sorted((root / split).glob("*")):
             if path.name not in belongs:
@@ -210,8 +217,8 @@ def write_index(
         for member in read_members(root / split / f"{wnid}.tar")
     ]
     index = pd.DataFrame(rows)[list(INDEX_FIELDS)]
-    write_counts(root, lengths_of(index))
-    write_text(root / "README.md", set_card(name, description, index, source_type))
+    splits = splits_of(index)
+    write_beside(root, splits, set_card(name, description, splits, source_type))
     with whole_file(root / "index.parquet") as partial:
         index.to_parquet(partial, index=False)
     about = croissant(name, description, root / "index.parquet", source_type)

@@ -3,9 +3,13 @@
 import argparse
 from collections.abc import Callable
 
+from synset_factory.commands import cross_evaluation as pairing
+from synset_factory.commands import export as exporting
 from synset_factory.commands import review as review_page
 from synset_factory.commands import validate as validation
 from synset_factory.commands.check import check
+from synset_factory.commands.cross_evaluation import cross_evaluation
+from synset_factory.commands.export import export
 from synset_factory.commands.lint import lint
 from synset_factory.commands.plan import plan
 from synset_factory.commands.review import review
@@ -14,12 +18,19 @@ from synset_factory.errors import run_main
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "check": check,
+    "cross-evaluation": cross_evaluation,
+    "export": export,
     "lint": lint,
     "plan": plan,
     "review": review,
     "validate": validate,
 }
-ARGUMENTS = {"review": review_page.add_arguments, "validate": validation.add_arguments}
+ARGUMENTS = {
+    "cross-evaluation": pairing.add_arguments,
+    "export": exporting.add_arguments,
+    "review": review_page.add_arguments,
+    "validate": validation.add_arguments,
+}
 
 
 def _run() -> None:
