@@ -3,9 +3,11 @@
 import argparse
 from collections.abc import Callable
 
+from synset_factory.commands import diff as revisions
 from synset_factory.commands import review as review_page
 from synset_factory.commands import validate as validation
 from synset_factory.commands.check import check
+from synset_factory.commands.diff import diff
 from synset_factory.commands.lint import lint
 from synset_factory.commands.plan import plan
 from synset_factory.commands.review import review
@@ -14,12 +16,17 @@ from synset_factory.errors import run_main
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "check": check,
+    "diff": diff,
     "lint": lint,
     "plan": plan,
     "review": review,
     "validate": validate,
 }
-ARGUMENTS = {"review": review_page.add_arguments, "validate": validation.add_arguments}
+ARGUMENTS = {
+    "diff": revisions.add_arguments,
+    "review": review_page.add_arguments,
+    "validate": validation.add_arguments,
+}
 
 
 def _run() -> None:
