@@ -6,7 +6,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from synset_factory import layout
-from synset_factory.config import NATURAL, claim_world, load_common
+from synset_factory.config import NATURAL, claim_world, load_common, require_set
 from synset_factory.errors import InputError
 
 IMAGES_PER_TAR = 1000
@@ -35,8 +35,7 @@ def export(*, image_set: str, folder: Path | None, images_per_tar: int = IMAGES_
 
     common = load_common()
     claim_world(common.world)
-    if image_set not in (NATURAL, *common.sets):
-        raise InputError(f"{layout.PARAMS}: there is no set '{image_set}'; add it under sets.")
+    require_set(image_set, common)
     if images_per_tar < 1:
         raise InputError(f"--images-per-tar {images_per_tar} cannot be: a tar holds 1 or more.")
     folder = folder or layout.EXPORTS / image_set
