@@ -88,10 +88,9 @@ def test_a_flipped_bit_is_found_and_named_and_mended(
     named = rf"corrupted cache file '.*/files/md5/{digest[:2]}/{digest[2:]}'"
     assert re.search(named, pulled.stdout + pulled.stderr)
     assert not (folder / TAR).exists()
-    # As the README says: delete the object, and the list of the folder that it belongs to.
-    remote.delete(digest)
-    remote.delete(list_of_the_set(made))
-    run(origin, "dvc", "push")
+    said = run(origin, "synset-factory", "mend-remote")
+    assert re.search(rf"^{TAR} \(.*{digest[2:]}\) is damaged; pushed again\.$", said, re.M)
+    assert said.count(" is damaged") == 1 and " is missing" not in said
     run(folder, "dvc", "pull", TAR)
     assert tars(folder) == {TAR: tars(made)[TAR]}
 
@@ -107,11 +106,25 @@ def test_a_damaged_list_of_a_folder_is_named_by_status_and_mended(
     run(folder, "dvc", "pull")  # DVC does not refuse it, though it is told to verify
     assert tars(folder) != tars(made)
     assert f"not in cache:       {layout.shards('disamb')}\n" in run(folder, "dvc", "status")
-    remote.delete(listed)
-    run(origin, "dvc", "push")
+    assert "1 " not in run(origin, "dvc", "push")  # it goes by names alone
+    assert f"{layout.shards('disamb')} (" in run(origin, "synset-factory", "mend-remote")
     run(folder, "dvc", "pull")
     assert tars(folder) == tars(made)
     assert "up to date" in run(folder, "dvc", "status")
+
+
+@pytest.mark.parametrize("remote", ["folder"], indirect=True)
+def test_what_no_sound_copy_is_left_of_is_named(
+    made: Path, origin: Path, remote: Remote, tmp_path: Path
+) -> None:
+    digest = md5((made / TAR).read_bytes()).hexdigest()
+    whole = remote.content(digest)
+    remote.flip_a_bit(digest)
+    folder = clone(origin, tmp_path / "clone")  # without data
+    told = command(folder, "synset-factory", "mend-remote", TAR)
+    assert told.returncode == 1
+    assert "is damaged; not mended: this clone has no sound copy of it." in told.stdout
+    remote.replace(digest, whole)
 
 
 def test_nginx_takes_nothing_without_the_password(tmp_path: Path) -> None:

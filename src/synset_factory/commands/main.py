@@ -9,6 +9,7 @@ from synset_factory.commands import (
     diff,
     export,
     lint,
+    mend_remote,
     plan,
     review,
     validate,
@@ -18,7 +19,17 @@ from synset_factory.errors import run_main
 # Each has a function of its own name, and `add_arguments` if that takes any.
 COMMANDS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (check, cross_evaluation, diff, export, lint, plan, review, validate)
+    for module in (
+        check,
+        cross_evaluation,
+        diff,
+        export,
+        lint,
+        mend_remote,
+        plan,
+        review,
+        validate,
+    )
 }
 
 
