@@ -1,42 +1,29 @@
 """Check, try, compare and hand on the prompts and image sets of which `dvc repro` makes tables."""
 
 import argparse
-from types import ModuleType
+from importlib import import_module
 
-from synset_factory.commands import (
-    check,
-    cross_evaluation,
-    diff,
-    export,
-    lint,
-    mend_remote,
-    plan,
-    review,
-    validate,
-)
 from synset_factory.errors import run_main
 
-# Each has a function of its own name, and `add_arguments` if that takes any.
-COMMANDS: dict[str, ModuleType] = {
-    module.__name__.rpartition(".")[2]: module
-    for module in (
-        check,
-        cross_evaluation,
-        diff,
-        export,
-        lint,
-        mend_remote,
-        plan,
-        review,
-        validate,
-    )
-}
+# Each is a module with a function of its own name, and `add_arguments` if that takes any.
+COMMANDS = (
+    "check",
+    "cross_evaluation",
+    "diff",
+    "export",
+    "lint",
+    "mend_remote",
+    "plan",
+    "review",
+    "validate",
+)
 
 
 def _run() -> None:
     parser = argparse.ArgumentParser(prog="synset-factory", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, module in COMMANDS.items():
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        module = import_module(f"synset_factory.commands.{name}")
         function = getattr(module, name)
         text = " ".join((function.__doc__ or "").split())
         command = commands.add_parser(name.replace("_", "-"), help=text, description=text)
@@ -44,7 +31,6 @@ def _run() -> None:
         if hasattr(module, "add_arguments"):
             module.add_arguments(command)
     options = vars(parser.parse_args())
-    del options["command"]
     options.pop("run")(**options)
 
 
