@@ -125,3 +125,18 @@ def test_a_tar_that_is_missing_is_named() -> None:
     Path("exports/disamb/train/disamb-train-000000.tar").unlink()
     with pytest.raises(InputError, match=r"disamb-train-000000\.tar is missing: export it again"):
         make("exports/disamb")
+
+
+def test_links_that_others_made_are_not_deleted() -> None:
+    Path("links/train").mkdir(parents=True)
+    Path("links/train/photo.tar").symlink_to(Path("photo.tar").absolute())
+    with pytest.raises(InputError, match="name another folder"):
+        cross_evaluation(train="disamb", validation="natural", folder=Path("links"))
+    assert Path("links/train/photo.tar").is_symlink()
+
+
+def test_links_lead_to_the_tars_themselves_not_to_other_links() -> None:
+    cross_evaluation(train="disamb", validation="natural", folder=Path("first"))
+    cross_evaluation(train="first", validation="first", folder=Path("second"))
+    for link in sorted(Path("second").rglob("*.tar")):
+        assert not (link.parent / link.readlink()).is_symlink()

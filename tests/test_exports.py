@@ -217,3 +217,17 @@ def test_wrong_input_is_one_sentence(tmp_path: Path) -> None:
 def test_a_disk_without_room_is_named_before_anything_is_written() -> None:
     with pytest.raises(InputError, match=r"new needs 1\.00ZB, but its disk has .* free"):
         exports.check_space(Path("new"), 10**21)
+
+
+@pytest.mark.parametrize("folder", ["new/..", ".", "..", "/", "data/new", "data/shards/disamb/new"])
+def test_no_folder_around_the_repository_or_in_its_data_is_written(folder: str) -> None:
+    Path("thesis.txt").write_text("years of work")
+    with pytest.raises(InputError, match="is no place for it: name another folder"):
+        export(image_set="disamb", folder=Path(folder))
+    assert Path("thesis.txt").read_text() == "years of work"
+    assert not list(Path().rglob("new*"))
+
+
+def test_a_name_that_the_disk_refuses_is_named() -> None:
+    with pytest.raises(InputError, match="cannot be used"):
+        export(image_set="disamb", folder=Path("x" * 300))

@@ -354,7 +354,7 @@ def test_a_remote_is_read_and_nothing_is_pulled(
 def test_a_set_that_is_not_on_disk(repository: Path) -> None:
     shutil.rmtree(layout.shards("x"))
     with pytest.raises(
-        InputError, match=r"^data/shards/x/index.parquet .*`dvc pull data/shards/x`"
+        InputError, match=r"^data/shards/x/index.parquet .*`dvc pull data/shards/x/index.parquet`"
     ):
         diff(before="first", after=None, sheet=SHEET)
 

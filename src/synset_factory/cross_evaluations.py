@@ -4,7 +4,6 @@ Table 1 of the paper trains on one set and evaluates on another. A reader that t
 gets such a pair from here: links to the tars that there are, and no second copy of them.
 """
 
-import json
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from synset_factory import layout
 from synset_factory.errors import InputError
 from synset_factory.exports import output_folder
 from synset_factory.records import TRAIN, VALIDATION
-from synset_factory.set_card import INFO, Split, card, write_beside
+from synset_factory.set_card import INFO, Split, card, read_split, write_beside
 
 # Sets differ in the fields of .json. datasets would take those of the last split for all, and drop
 # the others in silence; told the type of each column, it keeps them (`json` is of datasets 4.7).
@@ -46,28 +45,20 @@ def find_source(source: str, split: str, image_sets: Collection[str]) -> Source:
     is_set = source in image_sets
     name = source if is_set else Path(source).resolve().name
     root = layout.shards(source) if is_set else Path(source)
-    if is_set and not (root / INFO).exists():
-        raise InputError(f"{root} is missing: make the set '{source}' with `dvc repro`.")
-    contents = _read_split(root, split)
+    if not (root / INFO).exists():
+        raise InputError(
+            f"{root} is missing: make the set '{source}' with `dvc repro`."
+            if is_set
+            else f"'{source}' is neither a set of {layout.PARAMS} nor a folder that "
+            "`synset-factory export` has written: correct it."
+        )
+    contents = read_split(root, split)
     # Readers pass over what is missing with a warning at most.
     missing = next((tar for tar in contents.lengths if not (root / split / tar).exists()), None)
     if missing:
         remedy = "get it with `dvc pull` or `dvc repro`" if is_set else "export it again"
         raise InputError(f"{root / split / missing} is missing: {remedy}.")
     return Source(name=name, folder=root / split, split=contents)
-
-
-def _read_split(root: Path, split: str) -> Split:
-    try:
-        told = json.loads((root / INFO).read_text(encoding="utf-8"))["splits"][split]
-        tars = [Path(name).name for name in told["filenames"]]
-        lengths = dict(zip(tars, told["shard_lengths"], strict=True))
-        return Split(lengths=lengths, classes=told["classes"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(
-            f"'{root}' is neither a set of {layout.PARAMS} nor a folder with a "
-            f"{split} split that `synset-factory export` has written: correct it."
-        ) from None
 
 
 def difference(train: Source, validation: Source) -> str | None:
@@ -88,6 +79,11 @@ def _some(labels: list[int]) -> str:
         return "0"
     shown = ", ".join(map(str, labels[:LABELS_SHOWN]))
     return f"{len(labels):,} (labels {shown}{', ...' if len(labels) > LABELS_SHOWN else ''})"
+
+
+def is_link_to_tar(path: Path) -> bool:
+    """Tell whether a path in a folder may be one of the links that are written here."""
+    return path.is_symlink() and path.suffix == ".tar" and path.parent.name in (TRAIN, VALIDATION)
 
 
 def write_cross_evaluation(train: Source, validation: Source, folder: Path) -> None:
@@ -111,6 +107,6 @@ def write_cross_evaluation(train: Source, validation: Source, folder: Path) -> N
         for name, source in sources.items():
             # Resolved, since `..` from a folder that is itself a link leads elsewhere.
             place = (partial / name).resolve()
-            target = os.path.relpath(source.folder.resolve(), place)
             for tar in source.split.lengths:
-                (place / tar).symlink_to(os.path.join(target, tar))
+                target = (source.folder / tar).resolve()
+                (place / tar).symlink_to(os.path.relpath(target, place))

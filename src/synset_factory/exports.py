@@ -6,11 +6,13 @@ mixed classes. Equal inputs give equal bytes.
 """
 
 import math
+import os
 import re
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -22,25 +24,36 @@ from tqdm import tqdm
 from webdataset import TarWriter
 
 from synset_factory import layout
-from synset_factory.config import NATURAL
 from synset_factory.errors import InputError
 from synset_factory.records import SPLITS
 from synset_factory.seeds import derive_seed
-from synset_factory.set_card import CARD, INFO, SIZES, Split, card, write_beside
+from synset_factory.set_card import CARD, INFO, SIZES, card, read_split, write_beside
 from synset_factory.shard_writer import OWNER
 from synset_factory.whole_files import whole_folder
 
-BESIDE = {INFO, CARD, *SPLITS, *(f"{split}/{SIZES}" for split in SPLITS)}
+BESIDE = {CARD, *SPLITS, *(f"{split}/{SIZES}" for split in SPLITS)}
 
 RowsByTar = dict[str, pd.DataFrame]  # by the tar's name: rows of the index, in their new order
 
 
-def check_replaceable(folder: Path, is_own_tar: Callable[[Path], bool]) -> None:
-    """Refuse to delete what others have made.
+def replaceable(folder: Path, is_own_tar: Callable[[Path], bool]) -> Path:
+    """Return the folder without detours, if nothing that others have made is lost by writing it.
 
-    Raises InputError unless `folder`, and the one that becomes it at the end, are missing, are
-    empty, or hold an earlier output and nothing else.
+    Raises InputError unless it, and the one that becomes it at the end, are missing, are empty, or
+    hold an earlier output and nothing else; and for a folder in data/ or around this repository.
     """
+    folder = Path(os.path.normpath(folder))
+    place, here = Path(os.path.abspath(folder)), Path.cwd()
+    if place in (here, *here.parents) or layout.DATA.absolute() in (place, *place.parents):
+        raise InputError(f"{folder} is no place for it: name another folder, such as exports/new.")
+    try:
+        _check_replaceable(folder, is_own_tar)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be used ({error}): name another folder.") from None
+    return folder
+
+
+def _check_replaceable(folder: Path, is_own_tar: Callable[[Path], bool]) -> None:
     for place in (folder, layout.partial(folder)):
         if place.is_symlink() or (place.exists() and not place.is_dir()):
             raise InputError(f"{place} is there already, and is no folder: name another one.")
@@ -53,14 +66,13 @@ def check_replaceable(folder: Path, is_own_tar: Callable[[Path], bool]) -> None:
 
 
 def _strange(place: Path, is_own_tar: Callable[[Path], bool]) -> Path | None:
-    """Return something in a folder that is none of ours."""
+    """Return something in a folder that is none of ours. Ours has _info.json before all else."""
+    is_ours = (place / INFO).is_file()
     for path in place.rglob("*"):
         name = path.relative_to(place).as_posix().removesuffix(".tmp")
-        if name not in BESIDE and not is_own_tar(path):
+        if name != INFO and not (is_ours and (name in BESIDE or is_own_tar(path))):
             return path
-    # A README alone is of somebody else: ours is never without _info.json.
-    lone = place / CARD
-    return lone if lone.exists() and not (place / INFO).exists() else None
+    return None
 
 
 def is_tar_of_export(image_set: str) -> Callable[[Path], bool]:
@@ -128,15 +140,14 @@ def write_export(image_set: str, tars: dict[str, RowsByTar], folder: Path) -> No
     Raises InputError if a source tar is not what the index says, or `folder` cannot be written.
     """
     splits = {
-        split: Split(
+        split: replace(
+            read_split(layout.shards(image_set), split),
             lengths={name: len(rows) for name, rows in by_tar.items()},
-            classes=sorted({int(label) for rows in by_tar.values() for label in rows["cls"]}),
         )
         for split, by_tar in tars.items()
     }
-    tags = [] if image_set == NATURAL else ["synthetic"]
     text = "The images of each split are in one shuffled order, so every tar mixes the classes."
-    about = card(f"Image set {image_set}, exported", text, splits, tags)
+    about = card(f"Image set {image_set}, exported", text, splits)
     total = sum(split.images for split in splits.values())
     bar = tqdm(total=total, desc=f"export {image_set}", unit="image")
     with output_folder(folder) as partial, bar:

@@ -106,14 +106,17 @@ class Revision(ABC):
         text = self._read(image_set, path, partial(_next_json, end=offset + size))
         if text is None:
             self._fail_out_of_step(path)
-        settings: dict[str, Any] = json.loads(text)
+        try:
+            settings: dict[str, Any] = json.loads(text)
+        except ValueError:
+            self._fail_out_of_step(path)
         return settings
 
     def _table(self, image_set: str, path: Path, columns: list[str]) -> pd.DataFrame:
         content = self._read(image_set, path, lambda stream: stream.read())
         try:
             return pd.read_parquet(BytesIO(content), columns=columns)
-        except ValueError:
+        except (OSError, ValueError):
             raise InputError(
                 f"{self.name}: {path} is damaged, or has no columns {', '.join(columns)}; delete "
                 "it and get it anew with `dvc pull`, or make it with `dvc repro`."
@@ -127,20 +130,25 @@ class Revision(ABC):
 
     def _set_names(self) -> list[str]:
         """Return the natural set and those that params.yaml names."""
-        return [NATURAL, *(self._mapping(layout.PARAMS).get("sets") or {})]
+        sets = self._mapping(layout.PARAMS).get("sets") or {}
+        if not isinstance(sets, dict):
+            raise InputError(f"{self.name}: {layout.PARAMS}: 'sets' must be a mapping of names.")
+        return [NATURAL, *map(str, sets)]
 
     def _locked(self) -> dict[str, str]:
         """Return the digest of each set's folder in dvc.lock, also of sets of former times."""
-        outs = [
-            out
-            for stage in (self._mapping(LOCK).get("stages") or {}).values()
-            for out in stage.get("outs", [])
-        ]
-        return {
-            Path(out["path"]).name: out["md5"]
-            for out in outs
-            if Path(out["path"]).parent == layout.SHARDS
-        }
+        stages = self._mapping(LOCK).get("stages") or {}
+        try:
+            return {
+                Path(out["path"]).name: out["md5"]
+                for stage in stages.values()
+                for out in stage.get("outs", [])
+                if Path(out["path"]).parent == layout.SHARDS
+            }
+        except (AttributeError, KeyError, TypeError):
+            raise InputError(
+                f"{self.name}: {LOCK} is damaged: take it from git, `git checkout -- {LOCK}`."
+            ) from None
 
     def _mapping(self, path: Path) -> dict[str, Any]:
         try:
@@ -172,8 +180,8 @@ class WorkingTree(Revision):
                 return read(stream)
         except FileNotFoundError:
             raise InputError(
-                f"{path} of the set '{image_set}' is not on disk: get it with `dvc checkout "
-                f"{layout.shards(image_set)}` or `dvc pull {layout.shards(image_set)}`."
+                f"{path} of the set '{image_set}' is not on disk: get it with `dvc pull {path}`, "
+                "or make it with `dvc repro`."
             ) from None
 
 
@@ -196,6 +204,8 @@ class Commit(Revision):
             digest = str(self._files.repo.get_rev())
         except RevError as error:
             raise InputError(f"{error}: name a commit, a branch or a tag.") from None
+        except AttributeError:  # DVC's, for what git knows and is no commit
+            raise InputError(f"'{revision}': name a commit, a branch or a tag.") from None
         except DvcException as error:
             raise InputError(f"DVC cannot open this repository: {error}.") from None
         self._short = digest[:7]

@@ -20,6 +20,7 @@ from synset_factory.errors import InputError
 from synset_factory.models.text_to_image import TextToImage, folder_digest
 from synset_factory.provenance import drawn_by_model
 from synset_factory.records import ImageSettings
+from synset_factory.shard_reader import read_index
 from synset_factory.stages import generate
 from tests.tiny_models import LATENT, SIZE, save_text_to_image
 
@@ -210,6 +211,34 @@ def test_a_damaged_image_of_another_set_is_drawn_instead(
     content[int(index["offset"][0] + 0.95 * index["size"][0])] ^= 1  # it still decodes
     tar.write_bytes(content)
     os.utime(tar, ns=(0, 0))  # older than the index, which vouches for it
+    run(monkeypatch)
+    assert hashes() == drawn
+
+
+def test_a_damaged_tar_of_its_own_that_was_touched_is_made_again(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(monkeypatch)
+    drawn = hashes()
+    index = pd.read_parquet(layout.index("disamb"))
+    tar = layout.shards("disamb") / index["tar"][0]
+    content = bytearray(tar.read_bytes())
+    content[int(index["offset"][0] + 0.95 * index["size"][0])] ^= 1
+    tar.write_bytes(content)  # now later than the index
+    run(monkeypatch)
+    assert hashes() == drawn
+
+
+def test_an_index_of_an_earlier_version_vouches_for_nothing(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(monkeypatch)
+    drawn = hashes()
+    index = pd.read_parquet(layout.index("disamb")).drop(columns="sha256")
+    index.to_parquet(layout.index("disamb"))
+    (layout.shards("disamb") / "sizes.json").write_text("{}")  # which had another place then
+    with pytest.raises(InputError, match="was written by an earlier version"):
+        read_index("disamb")
     run(monkeypatch)
     assert hashes() == drawn
 

@@ -30,8 +30,13 @@ def cross_evaluation(*, train: str, validation: str, folder: Path | None) -> Non
     each.
     """
     # Imported here: these libraries take seconds, and --help needs none of them.
-    from synset_factory.cross_evaluations import difference, find_source, write_cross_evaluation
-    from synset_factory.exports import check_replaceable
+    from synset_factory.cross_evaluations import (
+        difference,
+        find_source,
+        is_link_to_tar,
+        write_cross_evaluation,
+    )
+    from synset_factory.exports import replaceable
     from synset_factory.records import TRAIN, VALIDATION
 
     common = load_common()
@@ -39,8 +44,8 @@ def cross_evaluation(*, train: str, validation: str, folder: Path | None) -> Non
     image_sets = (NATURAL, *common.sets)
     learned = find_source(train, TRAIN, image_sets)
     asked = find_source(validation, VALIDATION, image_sets)
-    folder = folder or layout.EXPORTS / f"{learned.name}_on_{asked.name}"
-    check_replaceable(folder, Path.is_symlink)
+    default = layout.EXPORTS / f"{learned.name}_on_{asked.name}"
+    folder = replaceable(folder or default, is_link_to_tar)
     warning = difference(learned, asked)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)

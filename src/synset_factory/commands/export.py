@@ -38,8 +38,9 @@ def export(*, image_set: str, folder: Path | None, images_per_tar: int = IMAGES_
     require_set(image_set, common)
     if images_per_tar < 1:
         raise InputError(f"--images-per-tar {images_per_tar} cannot be: a tar holds 1 or more.")
-    folder = folder or layout.EXPORTS / image_set
-    exports.check_replaceable(folder, exports.is_tar_of_export(image_set))
+    folder = exports.replaceable(
+        folder or layout.EXPORTS / image_set, exports.is_tar_of_export(image_set)
+    )
     index = read_index(image_set)
     size = exports.bytes_of(image_set, index)
     print(

@@ -55,9 +55,14 @@ def _mend(repo: "Repo", target: str | None) -> None:
         raise InputError(
             "No remote is set: `dvc remote add --default storage PATH_OR_URL` sets one."
         )
-    remote, cache = repo.cloud.get_remote_odb(name), repo.cache.local
+    try:
+        remote, cache = repo.cloud.get_remote_odb(name), repo.cache.local
+    except ImportError as error:
+        raise InputError(f"The remote '{name}' needs what is not installed: {error}.") from None
     used = repo.used_objs(targets=[target] if target else None, push=True)
     objects = sorted({each.value: each.obj_name for some in used.values() for each in some}.items())
+    if not objects:
+        raise InputError("dvc.lock names nothing that could be on a remote: run `dvc repro` first.")
     print(f"Reading {len(objects):,} objects of the remote '{name}' ...", flush=True)
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         states = list(
@@ -87,6 +92,8 @@ def _fault(store: Any, oid: str) -> str | None:
             found = hashlib.file_digest(stream, "md5").hexdigest()
     except FileNotFoundError:
         return "missing"
+    except Exception as error:  # each kind of remote has errors of its own
+        raise InputError(f"{store.oid_to_path(oid)} cannot be read: {error}.") from None
     return None if found == oid.removesuffix(".dir") else "damaged"
 
 
