@@ -106,17 +106,20 @@ class SetValidator:
             yield Fault(path, "it was cut off; delete it and run `dvc repro`")
             return
         rows = self.index[self.index["tar"] == name].reset_index(drop=True)
-        seen = 0
+        seen, others = 0, []
         try:
             for key, members, offset in _samples(path):
                 for what in self._faults_of_image(name, key, members):
                     yield Fault(path, f"{key}: {what}")
                 if seen >= len(rows) or not _agrees(rows.iloc[seen], key, members, offset):
-                    yield Fault(path, f"{key}: the index says something else of it")
+                    others.append(key)
                 seen += 1
         except (tarfile.TarError, ValueError, EOFError, OSError) as error:
             yield Fault(path, f"it cannot be read on ({error}); delete it and run `dvc repro`")
             return
+        if others:
+            what = f"the index says something else of {len(others)} of its images, from {others[0]}"
+            yield Fault(path, f"{what} on; delete the tar and run `dvc repro`")
         if seen < len(rows):
             yield Fault(path, f"it holds {seen} images, but the index has {len(rows)} of it")
 
@@ -231,7 +234,10 @@ def _faults_of_jpeg(jpeg: bytes) -> Iterator[str]:
     try:
         with Image.open(BytesIO(jpeg), formats=["JPEG"]) as image:
             pixels = np.asarray(image.convert("RGB"))  # [H, W, 3]
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:
+        yield "its JPEG cannot be read (it is none)"
+        return
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
         yield f"its JPEG cannot be read ({error})"
         return
     if (pixels == pixels[0, 0]).all():
