@@ -17,6 +17,7 @@ from synset_factory.config import load_common
 from synset_factory.prompt_files import read_synsets
 from synset_factory.records import TRAIN, ImageRow, image_key
 from synset_factory.review.trials import REMEMBERED, Trials
+from synset_factory.shard_writer import encode_jpeg
 
 REPOSITORY = Path(__file__).parents[2]
 BY_WNID = {synset.wnid: synset for synset in read_synsets(REPOSITORY / "prompts/synsets.csv")}
@@ -31,14 +32,14 @@ SAID = np.array([[1, 2], [1, 1]])  # [classifier, image]
 class Generator:
     """Draws grey squares, and notes what it was asked for."""
 
-    settings = SimpleNamespace(batch_size=2, jpeg_quality=92)
+    settings = SimpleNamespace(batch_size=2)
 
     def __init__(self) -> None:
         self.asked: list[tuple[list[str], list[int]]] = []
 
-    def draw(self, prompts: list[str], seeds: list[int]) -> list[Image.Image]:
+    def draw_jpegs(self, prompts: list[str], seeds: list[int]) -> list[bytes]:
         self.asked.append((prompts, seeds))
-        return [Image.new("RGB", (8, 8), (seed, seed, seed)) for seed in seeds]
+        return [encode_jpeg(Image.new("RGB", (8, 8), (seed, seed, seed)), 92) for seed in seeds]
 
 
 @pytest.fixture

@@ -1,10 +1,10 @@
 """`synset-factory mend-remote [TARGET]`: damaged objects on the remote, found and replaced."""
 
 import argparse
-import hashlib
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from hashlib import md5
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dvc.repo import Repo
 
 CONNECTIONS = 8  # objects read at a time: most of it is waiting
+BLOCK = 1 << 20  # bytes read at a time
 PATIENCE = 3  # seconds before a progress bar is shown
 
 
@@ -89,12 +90,14 @@ def _fault(store: Any, oid: str) -> str | None:
     """Return what is wrong with an object of a store of DVC's, or None."""
     try:
         with store.fs.open(store.oid_to_path(oid), "rb") as stream:
-            found = hashlib.file_digest(stream, "md5").hexdigest()
+            found = md5()
+            while block := stream.read(BLOCK):
+                found.update(block)
     except FileNotFoundError:
         return "missing"
     except Exception as error:  # each kind of remote has errors of its own
         raise InputError(f"{store.oid_to_path(oid)} cannot be read: {error}.") from None
-    return None if found == oid.removesuffix(".dir") else "damaged"
+    return None if found.hexdigest() == oid.removesuffix(".dir") else "damaged"
 
 
 def _put(cache: Any, remote: Any, oid: str) -> bool:
