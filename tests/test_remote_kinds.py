@@ -113,6 +113,21 @@ def test_a_damaged_list_of_a_folder_is_named_by_status_and_mended(
     assert "up to date" in run(folder, "dvc", "status")
 
 
+@pytest.mark.parametrize("remote", ["http"], indirect=True)
+def test_a_clone_that_may_not_push_is_told_so(
+    made: Path, origin: Path, remote: Remote, tmp_path: Path
+) -> None:
+    digest = md5((made / TAR).read_bytes()).hexdigest()
+    whole = remote.content(digest)
+    remote.flip_a_bit(digest)
+    folder = clone(origin, tmp_path / "clone")  # without the password
+    run(folder, "dvc", "cache", "dir", "--local", str(made / ".dvc" / "cache"))
+    told = command(folder, "synset-factory", "mend-remote", TAR)
+    assert told.returncode == 1
+    assert re.search(r"^error: The remote does not take .*: see that it is", told.stderr, re.M)
+    remote.replace(digest, whole)
+
+
 @pytest.mark.parametrize("remote", ["folder"], indirect=True)
 def test_what_no_sound_copy_is_left_of_is_named(
     made: Path, origin: Path, remote: Remote, tmp_path: Path

@@ -197,6 +197,16 @@ def test_another_guidance_scale_costs_the_set(
     assert "disamb: 20 images, 0 reused, 20 to make" in capsys.readouterr().out
 
 
+def flip_a_bit(name: str) -> Path:
+    """Damage the first JPEG of a set, which still decodes; return its tar."""
+    first = pd.read_parquet(layout.index(name)).iloc[0]
+    tar = layout.shards(name) / first["tar"]
+    content = bytearray(tar.read_bytes())
+    content[int(first["offset"] + 0.95 * first["size"])] ^= 1
+    tar.write_bytes(content)
+    return tar
+
+
 def test_a_damaged_image_of_another_set_is_drawn_instead(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,12 +215,7 @@ def test_a_damaged_image_of_another_set_is_drawn_instead(
     write_prompts(PROMPTS, "synset")
     run(monkeypatch, "synset")
     shutil.rmtree(layout.shards("disamb"))
-    index = pd.read_parquet(layout.index("synset"))
-    tar = layout.shards("synset") / index["tar"][0]
-    content = bytearray(tar.read_bytes())
-    content[int(index["offset"][0] + 0.95 * index["size"][0])] ^= 1  # it still decodes
-    tar.write_bytes(content)
-    os.utime(tar, ns=(0, 0))  # older than the index, which vouches for it
+    os.utime(flip_a_bit("synset"), ns=(0, 0))  # older than the index, which vouches for it
     run(monkeypatch)
     assert hashes() == drawn
 
@@ -220,11 +225,7 @@ def test_a_damaged_tar_of_its_own_that_was_touched_is_made_again(
 ) -> None:
     run(monkeypatch)
     drawn = hashes()
-    index = pd.read_parquet(layout.index("disamb"))
-    tar = layout.shards("disamb") / index["tar"][0]
-    content = bytearray(tar.read_bytes())
-    content[int(index["offset"][0] + 0.95 * index["size"][0])] ^= 1
-    tar.write_bytes(content)  # now later than the index
+    flip_a_bit("disamb")  # so that the tar is later than the index
     run(monkeypatch)
     assert hashes() == drawn
 

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from hashlib import md5
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
 CONNECTIONS = 8  # objects read at a time: most of it is waiting
 BLOCK = 1 << 20  # bytes read at a time
+MISSING, DAMAGED = "missing", "damaged"  # what an object of a remote can be
 PATIENCE = 3  # seconds before a progress bar is shown
 
 
@@ -77,9 +77,11 @@ def _mend(repo: "Repo", target: str | None) -> None:
     lost = 0
     for (oid, path), fault in zip(objects, states, strict=True):
         if fault:
-            mended = _fault(cache, oid) is None and _put(cache, remote, oid)
-            lost += not mended
-            then = "pushed again" if mended else "not mended: this clone has no sound copy of it"
+            is_here = _fault(cache, oid) is None
+            if is_here:
+                _push_again(cache, remote, oid, fault)
+            lost += not is_here
+            then = "pushed again" if is_here else "not mended: this clone has no sound copy of it"
             print(f"{path} ({remote.oid_to_path(oid)}) is {fault}; {then}.")
     if lost:
         sys.exit(1)
@@ -94,21 +96,33 @@ def _fault(store: Any, oid: str) -> str | None:
             while block := stream.read(BLOCK):
                 found.update(block)
     except FileNotFoundError:
-        return "missing"
+        return MISSING
     except Exception as error:  # each kind of remote has errors of its own
         raise InputError(f"{store.oid_to_path(oid)} cannot be read: {error}.") from None
-    return None if found.hexdigest() == oid.removesuffix(".dir") else "damaged"
+    return None if found.hexdigest() == oid.removesuffix(".dir") else DAMAGED
 
 
-def _put(cache: Any, remote: Any, oid: str) -> bool:
-    """Write an object of the cache over what the remote has; tell whether it is whole then."""
-    with suppress(NotImplementedError, OSError):  # plain HTTP deletes nothing, and writes over it
-        remote.delete(oid)
+def _push_again(cache: Any, remote: Any, oid: str, fault: str) -> None:
+    """Put an object of the cache in the place of what the remote has.
+
+    Raises InputError if the remote refuses it, or does not have it whole afterwards.
+    """
     try:
+        if fault == DAMAGED:
+            _delete(remote, oid)
         remote.add(cache.oid_to_path(oid), cache.fs, oid, check_exists=False, verify=False)
     except Exception as error:  # each kind of remote has errors of its own
         raise InputError(
             f"The remote does not take {remote.oid_to_path(oid)} ({error}): see that it is running "
             "and that this clone may push to it."
         ) from None
-    return _fault(remote, oid) is None
+    if still := _fault(remote, oid):
+        raise InputError(f"{remote.oid_to_path(oid)} is {still} after it was pushed again.")
+
+
+def _delete(remote: Any, oid: str) -> None:
+    """Make room for an object, since a folder keeps its objects read-only."""
+    try:
+        remote.delete(oid)
+    except NotImplementedError:
+        return  # plain HTTP deletes nothing: what is put there replaces what there was
