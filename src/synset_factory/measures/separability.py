@@ -30,7 +30,9 @@ def separability(
     """
     # The primal problem converges whether or not there is such a plane. It shrinks the intercept
     # like any weight; scaled up, it is as good as free.
-    plane = LinearSVC(C=PENALTY, dual=False, class_weight="balanced", intercept_scaling=100.0)
+    plane = LinearSVC(
+        C=PENALTY, dual=False, class_weight="balanced", intercept_scaling=100.0, tol=1e-8
+    )
     both = np.concatenate([unit_vectors(prompts), unit_vectors(images)])
     plane.fit(both, np.repeat([-1, 1], [len(prompts), len(images)]))
     length = np.linalg.norm(plane.coef_)
