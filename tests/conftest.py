@@ -1,14 +1,17 @@
 """What all tests share."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
+from synset_factory import layout
+from synset_factory.config import load_common
 from synset_factory.errors import InputError
 from synset_factory.wordnet import open_wordnet
-from tests.small_pipeline import run_small_pipeline
+from tests.small_pipeline import FURTHER, commit, run, run_small_pipeline
 
 # Tests take no network: whatever would ask the Hugging Face hub fails at once instead.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -31,4 +34,19 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pipeline") / "clone"
     folder.mkdir()
     run_small_pipeline(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def made(pipeline: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose run is committed, for clones that push it: no test changes it."""
+    folder = tmp_path_factory.mktemp("made") / "origin"
+    shutil.copytree(pipeline, folder)
+    for name in set(FURTHER) - set(load_common(folder / layout.PARAMS).sets):
+        # Another test has taken the set out; what it left is in no other clone.
+        shutil.rmtree(folder / layout.shards(name))
+        (folder / layout.embeddings(name)).unlink()
+        (folder / layout.outcomes(name)).unlink()
+    run(folder, "dvc", "repro")  # whatever other tests have left to do
+    commit(folder, "Made")
     return folder

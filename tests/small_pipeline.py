@@ -48,6 +48,19 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def run(folder: Path, *words: str) -> str:
+    """Run a command that must succeed; return what it prints."""
+    done = command(folder, *words)
+    assert done.returncode == 0, " ".join(words) + done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout + done.stderr
+
+
+def commit(folder: Path, message: str) -> None:
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+    run(folder, "git", "add", "-A")
+    run(folder, "git", *identity, "commit", "-qm", message)
+
+
 def run_small_pipeline(folder: Path) -> None:
     """Make a clone of the working tree in an empty folder, and let the small pipeline run there."""
     listed = command(REPOSITORY, "git", "ls-files", "-co", "--exclude-standard").stdout
@@ -57,8 +70,6 @@ def run_small_pipeline(folder: Path) -> None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, folder / name)
     (folder / "params.yaml").write_text(yaml.safe_dump(small_params()))
-    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
-    for words in (("init", "-q"), ("add", "-A"), (*identity, "commit", "-qm", "start")):
-        assert command(folder, "git", *words).returncode == 0
-    done = command(folder, "dvc", "repro")
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    run(folder, "git", "init", "-q")
+    commit(folder, "start")
+    run(folder, "dvc", "repro")

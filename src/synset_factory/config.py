@@ -112,6 +112,12 @@ def load_section(section_class: type[T], section: str, path: Path = layout.PARAM
     return _build(section_class, params[section], path, section)
 
 
+def require_set(name: str, common: Common, *, natural: bool = True) -> None:
+    """Raise InputError unless params.yaml has a set of that name; `natural` is one if it may be."""
+    if name not in common.sets and not (natural and name == NATURAL):
+        raise InputError(f"{layout.PARAMS}: there is no set '{name}'; add it under sets.")
+
+
 def _check_set_name(name: str, path: Path) -> None:
     if not SET_NAME.fullmatch(name):
         raise InputError(

@@ -20,21 +20,33 @@ ROOT = Path(synset_factory.__file__).parent
 Import = ast.Import | ast.ImportFrom
 
 
-def fingerprint(module: str) -> str:
-    """Return a hex digest of the code that a module runs when it is run as a script."""
-    code = sorted(reached_code(module).items())
-    return sha256("\n".join(f"# {name}\n{source}" for name, source in code).encode()).hexdigest()
+def fingerprint(*modules: str) -> str:
+    """Return a hex digest of the code that modules run; the same with every version of Python."""
+    code = sorted(reached_code(*modules).items())
+    return sha256(repr(code).encode()).hexdigest()
 
 
-def reached_code(module: str) -> dict[str, str]:
-    """Return the bare source of what a module reaches, by module of ours, in the order of lines."""
+def reached_code(*modules: str) -> dict[str, list[str]]:
+    """Return what modules reach, by module of ours: statements in the order of lines."""
     reach = _Reach()
-    reach.add_all(module)
+    for module in modules:
+        reach.add_all(module)
     return {
-        # Unparsed rather than dumped: the dump's format changes between versions of Python.
-        name: "\n".join(ast.unparse(each) for each in reach.modules[name].body if each in reached)
+        name: [_dump(each) for each in reach.modules[name].body if each in reached]
         for name, reached in reach.reached.items()
     }
+
+
+def _dump(node: object) -> str:
+    """Write a syntax tree out. Python's own ways, ast.dump and ast.unparse, differ by version."""
+    if isinstance(node, list):
+        return f"[{','.join(map(_dump, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [(name, getattr(node, name, None)) for name in node._fields if name != "kind"]
+    # What is empty is left out: later versions bring fields that older code has nothing for.
+    told = [f"{name}={_dump(value)}" for name, value in fields if value not in (None, [])]
+    return f"{type(node).__name__}({','.join(told)})"
 
 
 @dataclass(frozen=True)
@@ -75,18 +87,26 @@ class _Reach:
             self.add_all(f"{module}.{name}")
             return
         self._open(module)
-        for statement in self.modules[module].definitions.get(name, []):
-            self._add_statement(module, statement)
+        self._use(module, name)
 
     def _open(self, module: str) -> None:
-        """Importing a module runs its effects, and those of the packages that it lies in."""
+        """Importing a module runs its effects, its packages, and whatever it imports in turn."""
         if module in self.modules:
             return
         self.modules[module] = _parse(module)
         if "." in module:
             self.add_all(module.rpartition(".")[0])
+        for statement in self.modules[module].body:
+            if isinstance(statement, Import):
+                self._open_imported(statement)
         for statement in self.modules[module].effects:
             self._add_statement(module, statement)
+
+    def _open_imported(self, statement: Import) -> None:
+        for source, name in _imports(statement).values():
+            for module in (source, f"{source}.{name}"):
+                if module_path(module):
+                    self._open(module)
 
     def _add_statement(self, module: str, statement: ast.stmt) -> None:
         if statement in self.reached[module]:
@@ -103,6 +123,7 @@ class _Reach:
                 if imported is None:
                     self._use(module, name)
                 else:
+                    self._add_imports(module, name)
                     self.add_name(imported, attribute)
             case ast.Name(id=name):
                 self._use(module, name)
@@ -119,6 +140,11 @@ class _Reach:
             self._add_statement(module, statement)
             if isinstance(statement, Import):
                 self._add_imported(*_imports(statement)[name])
+
+    def _add_imports(self, module: str, name: str) -> None:
+        """The import that binds a name counts, but not all that it brings."""
+        for statement in self.modules[module].definitions[name]:
+            self.reached[module].add(statement)
 
     def _add_imported(self, source: str, name: str | None) -> None:
         if module_path(source):
@@ -143,9 +169,7 @@ def module_path(module: str) -> Path | None:
     if parts[0] != PACKAGE:
         return None
     path = ROOT.joinpath(*parts[1:])
-    if path.is_dir():
-        return path / "__init__.py"
-    path = path.with_suffix(".py")
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     return path if path.exists() else None
 
 
@@ -179,8 +203,17 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 
 
 def _imports(statement: Import) -> dict[str, tuple[str, str | None]]:
-    """Return what each name of an import stands for: (module, name in it or None)."""
+    """Return what each name of an import stands for: (module, name in it or None).
+
+    Raises ValueError for a form of import that is not followed here, so that none is overlooked.
+    """
+    text = ast.unparse(statement)
+    if isinstance(statement, ast.ImportFrom) and (statement.level or text.endswith("import *")):
+        raise ValueError(f"write every name, and its module in full, instead of `{text}`")
     if isinstance(statement, ast.Import):
+        for each in statement.names:
+            if each.name.startswith(f"{PACKAGE}.") and not each.asname:
+                raise ValueError(f"write `from ... import ...` instead of `{text}`")
         # `import a.b` binds `a`, `import a.b as c` binds the inner one.
         return {
             alias.asname or alias.name.partition(".")[0]: (alias.name, None)

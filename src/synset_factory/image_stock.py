@@ -104,6 +104,6 @@ def _rows_of_tar(image_set: str, split: str, wnid: str) -> pd.DataFrame | None:
 def _index_by_tar(image_set: str, changed: int) -> dict[str, pd.DataFrame]:
     try:
         index = pd.read_parquet(layout.index(image_set), columns=["tar", *COLUMNS_OF_TAR])
-    except ValueError:
-        return {}  # an earlier version of this code wrote it, without the hashes of the JPEGs
+    except (OSError, ValueError):
+        return {}  # damaged, or an earlier version wrote it, without the hashes of the JPEGs
     return {str(tar): rows for tar, rows in index.groupby("tar", sort=False)}

@@ -46,6 +46,9 @@ TABLES = METRICS / "tables.md"
 FIGURE5 = METRICS / "figure5.png"
 
 
+EXPORTS = Path("exports")
+
+
 def code(stage: str) -> Path:
     """The fingerprint of the code that a stage runs."""
     return CODE / f"{stage}.txt"

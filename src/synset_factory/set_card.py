@@ -5,7 +5,8 @@ whatever knows Croissant reads croissant.json.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,15 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from synset_factory.errors import InputError
 from synset_factory.provenance import DIGITAL_SOURCE_TYPES
-from synset_factory.records import SPLITS
 from synset_factory.whole_files import write_text
 
-# Counts of tars, by split and by the tar's path from the set's folder.
-Lengths = Mapping[str, Mapping[str, int]]
-
+INFO, CARD, SIZES, CROISSANT = "_info.json", "README.md", "sizes.json", "croissant.json"
+INDEX = "index.parquet"
 PAPER = "Marwood, Baluja, Alon: Diversity and Diffusion. 2023."
 SIZE_CATEGORIES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)  # bounds of the hub's categories
-CROISSANT = "http://mlcommons.org/croissant/1.1"
+CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
 # The context that the specification prescribes, word for word.
 CROISSANT_CONTEXT: dict[str, Any] = {
     "@language": "en",
@@ -81,44 +81,131 @@ INDEX_FIELDS = {
 }
 
 
-def lengths_of(index: pd.DataFrame) -> Lengths:
-    """Count the images of each tar of an index."""
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """What readers want to know of the tars of one split."""
+
+    lengths: dict[str, int]  # images in each tar, by the tar's name in the split's folder
+    classes: list[int]  # ImageNet's labels, sorted
+    source_type: str | None  # digital source type that every JPEG names, if it does
+
+    @property
+    def images(self) -> int:
+        return sum(self.lengths.values())
+
+
+def splits_of(index: pd.DataFrame, source_type: str | None) -> dict[str, Split]:
+    """Return the splits of an image set, in the order of its index."""
     return {
-        str(split): {str(tar): int(n) for tar, n in rows.groupby("tar", sort=False).size().items()}
-        for split, rows in index.groupby("split", sort=False)
+        str(name): Split(
+            lengths={
+                Path(str(tar)).name: int(count)
+                for tar, count in rows.groupby("tar", sort=False).size().items()
+            },
+            classes=sorted(int(label) for label in rows["cls"].unique()),
+            source_type=source_type,
+        )
+        for name, rows in index.groupby("split", sort=False)
     }
 
 
-def write_counts(root: Path, lengths: Lengths) -> None:
-    """Write `_info.json` for timm and `sizes.json` for open_clip."""
-    splits = {
-        split: {
-            "name": split,
-            "num_samples": sum(counts.values()),
-            "filenames": list(counts),
-            "shard_lengths": list(counts.values()),
+def read_split(root: Path, split: str) -> Split:
+    """Return a split as `_info.json` of a set or an export has it.
+
+    Raises InputError if it has no such split, or is damaged or of an earlier version.
+    """
+    path = root / INFO
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))["splits"][split]
+        tars = [Path(name).name for name in told["filenames"]]
+        return Split(
+            lengths=dict(zip(tars, map(int, told["shard_lengths"]), strict=True)),
+            classes=[int(label) for label in told["classes"]],
+            source_type=told["digital_source_type"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise InputError(
+            f"{path} has no {split} split, is damaged, or was written by an earlier version of "
+            "this program: make a set with `dvc repro`, an export with `synset-factory export`."
+        ) from None
+
+
+def write_beside(root: Path, splits: Mapping[str, Split], card_text: str) -> None:
+    """Write the card and what readers count by: `_info.json` and `<split>/sizes.json`.
+
+    open_clip looks for sizes.json where the tars are, and for their bare names in it.
+    """
+    # _info.json comes first: by it an export knows what a killed run of it has left.
+    write_text(root / INFO, json.dumps(_timm_info(splits), indent=1) + "\n")
+    write_text(root / CARD, card_text)
+    for name, split in splits.items():
+        write_text(root / name / SIZES, json.dumps(split.lengths, indent=1) + "\n")
+
+
+def _timm_info(splits: Mapping[str, Split]) -> dict[str, Any]:
+    """Return what timm reads, and what `read_split` reads besides."""
+    return {
+        "splits": {
+            name: {
+                "name": name,
+                "num_samples": split.images,
+                "filenames": [f"{name}/{tar}" for tar in split.lengths],
+                "shard_lengths": list(split.lengths.values()),
+                "classes": split.classes,
+                "digital_source_type": split.source_type,
+            }
+            for name, split in splits.items()
         }
-        for split, counts in lengths.items()
     }
-    sizes = {tar: count for counts in lengths.values() for tar, count in counts.items()}
-    write_text(root / "_info.json", json.dumps({"splits": splits}, indent=1) + "\n")
-    write_text(root / "sizes.json", json.dumps(sizes, indent=1) + "\n")
 
 
-def card(title: str, text: str, images: int, tags: list[str]) -> str:
+def card(
+    title: str,
+    text: str,
+    splits: Mapping[str, Split],
+    tags: Sequence[str] = (),
+    *,
+    columns: Mapping[str, str] | None = None,
+) -> str:
     """Return a dataset card: a header that datasets and the Hugging Face hub read, and the text.
 
-    The header names the tars; datasets would go by the commonest file name ending otherwise.
+    The header names the tars: datasets would go by the commonest ending of file names otherwise.
+    `columns` are the types of datasets' columns, by name, where it would not find them by itself.
     """
-    data_files = [{"split": split, "path": f"{split}/*.tar"} for split in SPLITS]
-    header = {
+    classes = {label for split in splits.values() for label in split.classes}
+    images = sum(split.images for split in splits.values())
+    source_types = {split.source_type for split in splits.values()}
+    synthetic = ["synthetic"] if source_types - {None} else []
+    header: dict[str, Any] = {
         "pretty_name": title,
-        "tags": [*tags, "imagenet", "webdataset", "croissant"],
+        "tags": [*synthetic, *tags, "imagenet", "webdataset"],
         "task_categories": ["image-classification"],
         "size_categories": [_size_category(images)],
-        "configs": [{"config_name": "default", "data_files": data_files}],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": name, "path": f"{name}/*.tar"} for name in splits],
+            }
+        ],
     }
-    return f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n# {title}\n\n{text}"
+    if columns:
+        features = [{"name": name, "dtype": kind} for name, kind in columns.items()]
+        header["dataset_info"] = {"features": features}
+    counts = " and ".join(f"{split.images:,} {name}" for name, split in splits.items())
+    return (
+        f"---\n{yaml.safe_dump(header, sort_keys=False)}---\n# {title}\n\n{text}\n\n"
+        f"{counts} images of {len(classes):,} ImageNet classes, in WebDataset tars. `.cls` is\n"
+        "ImageNet's label (0 to 999), `.txt` the prompt, `.json` everything that determined the\n"
+        f"image and the SHA-256 of the JPEG.\n{_origin(splits)}"
+    )
+
+
+def _origin(splits: Mapping[str, Split]) -> str:
+    """Say what the JPEGs say of themselves in their metadata."""
+    told = [f"`{each.source_type}` ({name})" for name, each in splits.items() if each.source_type]
+    if not told:
+        return ""
+    return f"\nThe digital source type in each JPEG's metadata (XMP, IPTC): {', '.join(told)}.\n"
 
 
 def _size_category(images: int) -> str:
@@ -126,23 +213,13 @@ def _size_category(images: int) -> str:
     return names[sum(images >= bound for bound in SIZE_CATEGORIES)]
 
 
-def set_card(name: str, description: str, index: pd.DataFrame, source_type: str | None) -> str:
+def set_card(name: str, description: str, splits: Mapping[str, Split]) -> str:
     """Return the README.md of an image set."""
-    counts = " and ".join(f"{(index['split'] == split).sum():,} {split}" for split in SPLITS)
     text = (
         f"{description}\n\n"
-        f"{counts} images of {index['wnid'].nunique():,} ImageNet classes; one WebDataset tar a\n"
-        "class. `.cls` is ImageNet's label (0 to 999), `.txt` the prompt, `.json` everything\n"
-        "that determined the image and the SHA-256 of the JPEG. `index.parquet` has a row an\n"
-        "image and locates its JPEG.\n"
+        "One tar a class; `index.parquet` has a row an image and locates its JPEG."
     )
-    if source_type:
-        text += (
-            "\nEvery JPEG says in its metadata (XMP, IPTC) that its digital source type is\n"
-            f"`{source_type}`, and which model drew it.\n"
-        )
-    tags = ["synthetic"] if source_type else []
-    return card(f"Image set {name}", text, len(index), tags)
+    return card(f"Image set {name}", text, splits, ["croissant"])
 
 
 def croissant(
@@ -155,10 +232,10 @@ def croissant(
     source = {"digitalSourceType": DIGITAL_SOURCE_TYPES + source_type} if source_type else {}
     index = {
         "@type": "cr:FileObject",
-        "@id": "index.parquet",
-        "name": "index.parquet",
+        "@id": INDEX,
+        "name": INDEX,
         "description": "One row an image.",
-        "contentUrl": "index.parquet",
+        "contentUrl": INDEX,
         "encodingFormat": "application/x-parquet",
         "sha256": sha256(index_file.read_bytes()).hexdigest(),
     }
@@ -181,7 +258,7 @@ def croissant(
     return {
         "@context": CROISSANT_CONTEXT,
         "@type": "sc:Dataset",
-        "conformsTo": CROISSANT,
+        "conformsTo": CONFORMS_TO,
         "name": name,
         "description": description,
         "citeAs": PAPER,
@@ -198,5 +275,5 @@ def _field(column: str, data_type: str, description: str) -> dict[str, Any]:
         "name": column,
         "description": description,
         "dataType": data_type,
-        "source": {"fileObject": {"@id": "index.parquet"}, "extract": {"column": column}},
+        "source": {"fileObject": {"@id": INDEX}, "extract": {"column": column}},
     }

@@ -4,8 +4,7 @@ import argparse
 
 import torch
 
-from synset_factory.config import NATURAL, Common, claim_world, load_common
-from synset_factory.errors import InputError
+from synset_factory.config import NATURAL, Common, claim_world, load_common, require_set
 from synset_factory.layout import PARAMS
 
 
@@ -21,8 +20,7 @@ def begin_set_stage(description: str | None, *, natural: bool) -> tuple[str, Com
     name = parser.parse_args().image_set
     common = load_common()
     claim_world(common.world)
-    if name not in common.sets and not (natural and name == NATURAL):
-        raise InputError(f"{PARAMS}: there is no set '{name}'; add it under sets.")
+    require_set(name, common, natural=natural)
     pin_threads(common)
     return name, common
 

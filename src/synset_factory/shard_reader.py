@@ -12,17 +12,26 @@ from torch.utils.data import Dataset
 
 from synset_factory import layout
 from synset_factory.errors import InputError
+from synset_factory.set_card import INDEX_FIELDS
 
 
 def read_index(image_set: str, split: str | None = None) -> pd.DataFrame:
     """Return the rows of a set's index, of one split or of all, in the order of the tars.
 
-    Raises InputError if the set has not been made.
+    Raises InputError if the set has not been made, or not by this version, or is damaged.
     """
     path = layout.index(image_set)
-    if not path.exists():
-        raise InputError(f"{path} is missing: make the set '{image_set}' with `dvc repro`.")
-    index = pd.read_parquet(path)
+    try:
+        index = pd.read_parquet(path, columns=list(INDEX_FIELDS))
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} is missing: make the set '{image_set}' with `dvc repro`."
+        ) from None
+    except (OSError, ValueError):
+        raise InputError(
+            f"{path} is damaged, or was written by an earlier version of this program: delete it, "
+            "and run `dvc repro`."
+        ) from None
     if split is not None:
         index = index[index["split"] == split].reset_index(drop=True)
     return index

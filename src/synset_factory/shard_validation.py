@@ -19,13 +19,15 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
 from synset_factory import layout
+from synset_factory.config import NATURAL
+from synset_factory.errors import InputError
 from synset_factory.prompt_files import Synset
 from synset_factory.provenance import TRAINED_MODEL, has_source_type
 from synset_factory.records import SPLITS, ImageRow, ImageSettings, image_digest, image_key
+from synset_factory.set_card import CARD, CROISSANT, INDEX, INFO, SIZES, read_split
 from synset_factory.shard_reader import read_index
-from synset_factory.shard_writer import MEMBERS, is_complete
+from synset_factory.shard_writer import BESIDE, MEMBERS, is_complete
 
-BESIDE = ("README.md", "_info.json", "croissant.json", "index.parquet", "sizes.json")
 LARGEST_MEMBER = 1 << 28  # bytes; a header may claim anything
 
 
@@ -46,6 +48,7 @@ class SetValidator:
     def __init__(self, image_set: str, classes: list[Synset]) -> None:
         """Raises InputError if the set has no index."""
         self.root = layout.shards(image_set)
+        self.synthetic = image_set != NATURAL
         self.labels = {synset.wnid: synset.class_index for synset in classes}
         self.index = read_index(image_set)
         self.pictures: defaultdict[str, list[str]] = defaultdict(list)
@@ -66,29 +69,33 @@ class SetValidator:
 
     def check_beside(self) -> Iterator[Fault]:
         """Hold the files that other readers count by against the index."""
-        counted = self.index["tar"].value_counts().to_dict()
-        sizes = self.root / "sizes.json"
-        if sizes.exists() and _json(sizes) != counted:
-            yield Fault(sizes, "its counts are not those of the index: open_clip reads by them")
-        info = self.root / "_info.json"
-        if info.exists():
-            splits = (_json(info) or {}).get("splits", {})
-            lengths = {
-                name: length
-                for split in splits.values()
-                for name, length in zip(split["filenames"], split["shard_lengths"], strict=False)
-            }
-            if lengths != counted:
-                yield Fault(info, "its counts are not those of the index: timm reads by them")
-        card = self.root / "README.md"
-        if card.exists() and "data_files:" not in card.read_text(encoding="utf-8"):
+        counted = {str(tar): n for tar, n in self.index["tar"].value_counts().items()}
+        for split in SPLITS:
+            sizes = self.root / split / SIZES
+            found = {f"{split}/{tar}": count for tar, count in _json(sizes).items()}
+            if sizes.exists() and found != {
+                tar: n for tar, n in counted.items() if tar.startswith(f"{split}/")
+            }:
+                yield Fault(sizes, "its counts are not those of the index: open_clip reads by them")
+        info = self.root / INFO
+        if info.is_file() and self._counts_of(info) != counted:
+            yield Fault(info, "its counts are not those of the index: timm reads by them")
+        card = self.root / CARD
+        if card.is_file() and b"data_files:" not in card.read_bytes():
             yield Fault(card, "it does not name the tars: datasets would read index.parquet")
-        index = self.root / "index.parquet"
-        about = self.root / "croissant.json"
-        if about.exists() and sha256(index.read_bytes()).hexdigest() not in about.read_text():
+        index, about = self.root / INDEX, self.root / CROISSANT
+        told = sha256(index.read_bytes()).hexdigest().encode()
+        if about.is_file() and told not in about.read_bytes():
             yield Fault(about, "it has not the SHA-256 of index.parquet: readers refuse that")
         if not self.index["key"].is_unique:
             yield Fault(index, "a key occurs twice in it")
+
+    def _counts_of(self, info: Path) -> dict[str, int] | None:
+        try:
+            splits = [(name, read_split(self.root, name)) for name in _json(info)["splits"]]
+        except (InputError, KeyError, TypeError):
+            return None
+        return {f"{name}/{tar}": n for name, split in splits for tar, n in split.lengths.items()}
 
     def check_tar(self, name: str) -> Iterator[Fault]:
         """Read one tar, all of it."""
@@ -134,7 +141,10 @@ class SetValidator:
         yield from self._faults_of_origin(members)
         jpeg_hash = sha256(members["jpg"]).hexdigest()
         if jpeg_hash != _told(members["json"]).get("sha256"):
-            yield "its JPEG is not the one of which its .json has the SHA-256: a byte has changed"
+            yield (
+                "its JPEG is not the one of which its .json has the SHA-256 (a byte has changed): "
+                "delete the tar and run `dvc repro`"
+            )
         self.pictures[jpeg_hash].append(f"{tar} {key}")
         yield from _faults_of_jpeg(members["jpg"])
 
@@ -145,13 +155,16 @@ class SetValidator:
             yield "its .json is none, or has no digest"
             return
         names = {each.name for kind in (ImageRow, ImageSettings) for each in fields(kind)}
+        if not self.synthetic:
+            return
         if not names <= set(told):
-            return  # not drawn from a prompt: a natural image
+            yield f"its .json does not tell {', '.join(sorted(names - set(told)))}"
+            return
         row = ImageRow(**{each.name: told[each.name] for each in fields(ImageRow)})
         settings = ImageSettings(**{each.name: told[each.name] for each in fields(ImageSettings)})
         if image_digest(row, settings) != told["digest"]:
             yield "its digest is not that of what its .json tells"
-        if members["txt"] != told["prompt"].encode():
+        if members["txt"] != str(told["prompt"]).encode():
             yield "its .txt is not the prompt of its .json"
         if not _is_marked(members["jpg"]):
             yield f"its JPEG does not say that it is {TRAINED_MODEL}"
@@ -198,10 +211,10 @@ def _agrees(row: "pd.Series[Any]", key: str, members: dict[str, bytes], offset: 
 
 
 def _told(content: bytes) -> dict[str, Any]:
-    """Return what a .json tells, nothing if it is none."""
+    """Return what a .json tells, nothing if it is none or no mapping."""
     try:
         told = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
 
@@ -225,8 +238,6 @@ def _faults_of_jpeg(jpeg: bytes) -> Iterator[str]:
         yield "its picture is blank"
 
 
-def _json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return None
+def _json(path: Path) -> dict[str, Any]:
+    """Return what a file of JSON tells, nothing if it is none or missing."""
+    return _told(path.read_bytes()) if path.is_file() else {}

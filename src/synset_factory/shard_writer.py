@@ -20,10 +20,23 @@ from PIL import Image
 from synset_factory import layout
 from synset_factory.errors import InputError
 from synset_factory.records import SPLITS
-from synset_factory.set_card import INDEX_FIELDS, croissant, lengths_of, set_card, write_counts
+from synset_factory.set_card import (
+    CARD,
+    CROISSANT,
+    INDEX,
+    INDEX_FIELDS,
+    INFO,
+    SIZES,
+    croissant,
+    set_card,
+    splits_of,
+    write_beside,
+)
 from synset_factory.whole_files import whole_file, write_text
 
 OWNER = "synset-factory"
+# What lies beside a set's tars.
+BESIDE = (CARD, CROISSANT, INDEX, INFO, *(f"{split}/{SIZES}" for split in SPLITS))
 MEMBERS = ("cls", "jpg", "json", "txt")  # of each image, in the order in which they lie in a tar
 COLUMNS_OF_TAR = ("key", "cls", "offset", "size", "digest", "sha256")
 DAMAGED = (tarfile.TarError, ValueError, KeyError, EOFError)
@@ -156,17 +169,21 @@ def _samples(path: Path) -> Iterator[dict[str, Any]]:
     """
     size = path.stat().st_size
     row: dict[str, Any] = {}
+    jpeg = b""
     with tarfile.open(path) as tar:
         for member in tar:
             key, _, extension = member.name.rpartition(".")
             if extension not in MEMBERS or row.setdefault("key", key) != key:
                 raise ValueError(member.name)
             if extension == "jpg":
+                jpeg = _content(tar, member)
                 row |= {"offset": member.offset_data, "size": member.size}
             elif extension == "cls":
                 row["cls"] = int(_content(tar, member))
             elif extension == "json":
                 about = json.loads(_content(tar, member))
+                if about["sha256"] != sha256(jpeg).hexdigest():
+                    raise ValueError(member.name)
                 row |= {"digest": about["digest"], "sha256": about["sha256"]}
             else:  # the last of an image's members
                 blocks = -(-member.size // tarfile.BLOCKSIZE)
@@ -187,12 +204,12 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def prune(root: Path, wnids: Iterable[str]) -> None:
-    """Delete whatever lies in a set's splits that is not a tar of one of its classes."""
-    belongs = {f"{wnid}.tar" for wnid in wnids}
-    for split in SPLITS:
-        for path in sorted((root / split).glob("*")):
-            if path.name not in belongs:
-                path.unlink()
+    """Delete every file of a set that is neither a tar of one of its classes nor written beside."""
+    tars = {f"{split}/{wnid}.tar" for split in SPLITS for wnid in wnids}
+    belongs = {*tars, *BESIDE}
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and path.relative_to(root).as_posix() not in belongs:
+            path.unlink()
 
 
 def write_index(
@@ -210,10 +227,10 @@ def write_index(
         for member in read_members(root / split / f"{wnid}.tar")
     ]
     index = pd.DataFrame(rows)[list(INDEX_FIELDS)]
-    write_counts(root, lengths_of(index))
-    write_text(root / "README.md", set_card(name, description, index, source_type))
-    with whole_file(root / "index.parquet") as partial:
+    splits = splits_of(index, source_type)
+    write_beside(root, splits, set_card(name, description, splits))
+    with whole_file(root / INDEX) as partial:
         index.to_parquet(partial, index=False)
-    about = croissant(name, description, root / "index.parquet", source_type)
-    write_text(root / "croissant.json", json.dumps(about, indent=1) + "\n")
+    about = croissant(name, description, root / INDEX, source_type)
+    write_text(root / CROISSANT, json.dumps(about, indent=1) + "\n")
     return index

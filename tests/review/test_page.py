@@ -5,7 +5,6 @@ hand. Every test finds the file of clarified prompts as it was.
 """
 
 import csv
-import os
 import re
 import shutil
 import socket
@@ -25,6 +24,7 @@ import pytest
 from playwright.sync_api import Dialog, Page, sync_playwright
 
 from synset_factory import layout
+from tests.external import require
 from tests.small_pipeline import environment
 
 pytestmark = pytest.mark.slow
@@ -135,12 +135,7 @@ def faults(response: httpx.Response) -> list[str]:
 @pytest.fixture
 def page(server: Server) -> Iterator[Page]:
     """A headless Chromium on the page: skipped without one, but failed where CI=true."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        message = f"none of {', '.join(BROWSERS)} is installed"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+    browser = require(*BROWSERS)
     with sync_playwright() as playwright:
         # Chromium's own sandbox does not run as root, and the page is ours.
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])

@@ -4,6 +4,7 @@ import os
 import shutil
 from dataclasses import replace
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ import pytest
 import torch
 import yaml
 from filelock import FileLock
+from PIL import Image
 
 from synset_factory import layout
 from synset_factory.errors import InputError
 from synset_factory.models.text_to_image import TextToImage, folder_digest
+from synset_factory.provenance import drawn_by_model
 from synset_factory.records import ImageSettings
+from synset_factory.shard_reader import read_index
 from synset_factory.stages import generate
 from tests.tiny_models import LATENT, SIZE, save_text_to_image
 
@@ -203,11 +207,52 @@ def test_a_damaged_image_of_another_set_is_drawn_instead(
     shutil.rmtree(layout.shards("disamb"))
     index = pd.read_parquet(layout.index("synset"))
     tar = layout.shards("synset") / index["tar"][0]
-    content, end = tar.read_bytes(), int(index["offset"][0] + index["size"][0])
-    tar.write_bytes(content[: end - 2] + b"??" + content[end:])  # where a JPEG says that it ends
+    content = bytearray(tar.read_bytes())
+    content[int(index["offset"][0] + 0.95 * index["size"][0])] ^= 1  # it still decodes
+    tar.write_bytes(content)
     os.utime(tar, ns=(0, 0))  # older than the index, which vouches for it
     run(monkeypatch)
     assert hashes() == drawn
+
+
+def test_a_damaged_tar_of_its_own_that_was_touched_is_made_again(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(monkeypatch)
+    drawn = hashes()
+    index = pd.read_parquet(layout.index("disamb"))
+    tar = layout.shards("disamb") / index["tar"][0]
+    content = bytearray(tar.read_bytes())
+    content[int(index["offset"][0] + 0.95 * index["size"][0])] ^= 1
+    tar.write_bytes(content)  # now later than the index
+    run(monkeypatch)
+    assert hashes() == drawn
+
+
+def test_an_index_of_an_earlier_version_vouches_for_nothing(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(monkeypatch)
+    drawn = hashes()
+    index = pd.read_parquet(layout.index("disamb")).drop(columns="sha256")
+    index.to_parquet(layout.index("disamb"))
+    (layout.shards("disamb") / "sizes.json").write_text("{}")  # which had another place then
+    with pytest.raises(InputError, match="was written by an earlier version"):
+        read_index("disamb")
+    run(monkeypatch)
+    assert hashes() == drawn
+
+
+def test_every_image_tells_which_model_drew_it(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(monkeypatch)
+    packet = drawn_by_model("StableDiffusionPipeline", folder_digest(layout.TEXT_TO_IMAGE))
+    index = pd.read_parquet(layout.index("disamb"))
+    for row in index.itertuples():
+        tar = (layout.shards("disamb") / row.tar).read_bytes()
+        with Image.open(BytesIO(tar[row.offset : row.offset + row.size])) as image:
+            assert image.info["xmp"] == packet
 
 
 def draw(folder: Path, prompts: list[str], seeds: list[int], **changes: Any) -> list[bytes]:

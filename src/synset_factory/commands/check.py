@@ -25,7 +25,7 @@ def config_class(stage: str, module: str) -> type[Any] | None:
 
 
 def check() -> None:
-    """Read everything that people edit. Raises InputError for the first thing that is wrong."""
+    """Read everything that people edit, and stop at the first thing that the stages cannot use."""
     common, sections = load_common(), load_params()
     for stage, module in stage_modules(common.world).items():
         section_class = config_class(stage, module)

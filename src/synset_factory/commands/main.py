@@ -1,37 +1,37 @@
-"""The command line `synset-factory`."""
+"""Check, try, compare and hand on the prompts and image sets of which `dvc repro` makes tables."""
 
 import argparse
-from collections.abc import Callable
+from importlib import import_module
 
-from synset_factory.commands import review as review_page
-from synset_factory.commands import validate as validation
-from synset_factory.commands.check import check
-from synset_factory.commands.lint import lint
-from synset_factory.commands.plan import plan
-from synset_factory.commands.review import review
-from synset_factory.commands.validate import validate
 from synset_factory.errors import run_main
 
-COMMANDS: dict[str, Callable[..., None]] = {
-    "check": check,
-    "lint": lint,
-    "plan": plan,
-    "review": review,
-    "validate": validate,
-}
-ARGUMENTS = {"review": review_page.add_arguments, "validate": validation.add_arguments}
+# Each is a module with a function of its own name, and `add_arguments` if that takes any.
+COMMANDS = (
+    "check",
+    "cross_evaluation",
+    "diff",
+    "export",
+    "lint",
+    "mend_remote",
+    "plan",
+    "review",
+    "validate",
+)
 
 
 def _run() -> None:
     parser = argparse.ArgumentParser(prog="synset-factory", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, function in COMMANDS.items():
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        module = import_module(f"synset_factory.commands.{name}")
+        function = getattr(module, name)
         text = " ".join((function.__doc__ or "").split())
-        command = commands.add_parser(name, help=text, description=text)
-        if name in ARGUMENTS:
-            ARGUMENTS[name](command)
+        command = commands.add_parser(name.replace("_", "-"), help=text, description=text)
+        command.set_defaults(run=function)
+        if hasattr(module, "add_arguments"):
+            module.add_arguments(command)
     options = vars(parser.parse_args())
-    COMMANDS[options.pop("command")](**options)
+    options.pop("run")(**options)
 
 
 def main() -> None:

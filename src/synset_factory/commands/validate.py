@@ -6,8 +6,7 @@ import sys
 from tqdm import tqdm
 
 from synset_factory import layout
-from synset_factory.config import NATURAL, claim_world, load_common
-from synset_factory.errors import InputError
+from synset_factory.config import NATURAL, claim_world, load_common, require_set
 from synset_factory.prompt_files import read_synsets, world_classes
 
 
@@ -23,8 +22,7 @@ def validate(*, image_set: str) -> None:
 
     common = load_common()
     claim_world(common.world)
-    if image_set not in (NATURAL, *common.sets):
-        raise InputError(f"{layout.PARAMS}: there is no set '{image_set}'; add it under sets.")
+    require_set(image_set, common)
     validator = SetValidator(image_set, world_classes(read_synsets()))
     faults: list[Fault] = [*validator.check_folder(), *validator.check_beside()]
     for tar in tqdm(validator.tars(), desc=f"validate {image_set}", unit="tar"):

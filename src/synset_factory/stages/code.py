@@ -10,10 +10,15 @@ from synset_factory.errors import run_main
 from synset_factory.fingerprint import fingerprint
 from synset_factory.whole_files import write_text
 
+WORLDS = "synset_factory.worlds"
+
 
 def main() -> None:
-    for stage, module in stage_modules(load_common().world).items():
-        write_text(layout.code(stage), fingerprint(module) + "\n")
+    world = load_common().world
+    for stage, module in stage_modules(world).items():
+        # The parts of a world are run by its __main__.
+        runners = [f"{WORLDS}.{world}.__main__"] if module.startswith(f"{WORLDS}.") else []
+        write_text(layout.code(stage), fingerprint(module, *runners) + "\n")
 
 
 if __name__ == "__main__":
