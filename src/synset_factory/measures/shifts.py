@@ -1,4 +1,4 @@
-"""Centroid-shift between two sets, and the split of an error into diversity and shift (Section 3)."""
+"""Centroid-shift between two sets, and the split of an error by diversity and shift (Section 3)."""
 
 from dataclasses import dataclass
 
