@@ -1,0 +1,57 @@
+"""Bootstrap intervals: cases whose distribution is known."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from synset_factory.measures.bootstrap import Interval, bootstrap
+
+RESAMPLES = 20_000
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_of_right_and_wrong_in_one_class_it_is_the_binomial() -> None:
+    values = np.repeat([True, False], [70, 30])
+    found = bootstrap(values, np.zeros(100), RESAMPLES, rng())
+    low, high = stats.binom(100, 0.7).ppf([0.025, 0.975]) / 100
+    assert found.mean == pytest.approx(0.7)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.0101)
+
+
+def test_of_numbers_it_is_that_of_scipy() -> None:
+    values = np.random.default_rng(1).gamma(2.0, size=60)
+    found = bootstrap(values, np.zeros(60), RESAMPLES, rng())
+    expected = stats.bootstrap(
+        (values,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=rng()
+    ).confidence_interval
+    assert (found.low, found.high) == pytest.approx(tuple(expected), abs=0.02)
+
+
+def test_what_differs_between_classes_alone_is_no_uncertainty() -> None:
+    labels = np.repeat([3, 8], 50)
+    found = bootstrap(labels == 3, labels, RESAMPLES, rng())
+    assert found == Interval(mean=0.5, low=0.5, high=0.5)
+
+
+def test_a_class_of_more_queries_counts_more_as_in_the_mean() -> None:
+    values, labels = np.array([1.0, 0.0, 0.0, 0.0]), np.array([1, 2, 2, 2])
+    assert bootstrap(values, labels, RESAMPLES, rng()) == Interval(mean=0.25, low=0.25, high=0.25)
+
+
+def test_a_paired_difference_is_surer_than_two_intervals_apart() -> None:
+    shared = np.random.default_rng(2).normal(size=200)
+    labels = np.zeros(200)
+    better = bootstrap(shared + 0.1, labels, RESAMPLES, rng())
+    worse = bootstrap(shared, labels, RESAMPLES, rng())
+    assert better.low < worse.high  # the two overlap
+    difference = bootstrap((shared + 0.1) - shared, labels, RESAMPLES, rng())
+    assert not difference.holds_zero
+    assert difference.high - difference.low < 1e-12
+
+
+def test_no_values_are_named() -> None:
+    with pytest.raises(ValueError, match="there are no values"):
+        bootstrap(np.zeros(0), np.zeros(0), 10, rng())
