@@ -4,7 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from synset_factory.tables import classifier_lines, experiments, read_row, write_rows
+from synset_factory.errors import InputError
+from synset_factory.measures.vectors import UndefinedMeasure
+from synset_factory.tables import (
+    Row,
+    Undefined,
+    classifier_lines,
+    experiments,
+    measured,
+    read_measured,
+    read_row,
+    write_rows,
+)
 
 
 def test_the_paper_has_7_6_and_36_rows_with_names_that_sort() -> None:
@@ -40,3 +51,22 @@ def test_a_number_that_is_none_is_refused_and_the_old_rows_stay(tmp_path: Path) 
     with pytest.raises(ValueError, match="accuracy is nan"):
         write_rows(folder, {"1_a_on_b": {"accuracy": float("nan")}})
     assert (folder / "1_a_on_b.json").exists()
+
+
+def test_a_row_without_figures_says_why_wherever_it_is_read(tmp_path: Path) -> None:
+    def none_such() -> Row:
+        raise UndefinedMeasure("a covariance needs at least two embeddings")
+
+    row = measured("class n01847000 of disamb", none_such)
+    write_rows(tmp_path / "frechet", {"disamb": row, "synset": {"distance": 0.5}})
+    why = "class n01847000 of disamb: a covariance needs at least two embeddings."
+    assert read_measured(tmp_path / "frechet", "disamb") == Undefined(why)
+    assert read_measured(tmp_path / "frechet", "synset") == {"distance": 0.5}
+    with pytest.raises(InputError, match="class n01847000 of disamb: a covariance needs"):
+        read_row(tmp_path / "frechet", "disamb")
+
+
+def test_a_row_that_has_not_been_made_says_how(tmp_path: Path) -> None:
+    row = read_measured(tmp_path, "1_a_on_b")
+    assert isinstance(row, Undefined)
+    assert row.why == f"{tmp_path}/1_a_on_b.json is missing: make it with `dvc repro`."

@@ -8,16 +8,26 @@ rows of the same kinds; they have no number.
 import csv
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from synset_factory.config import NATURAL
 from synset_factory.errors import InputError
+from synset_factory.measures.vectors import UndefinedMeasure
 from synset_factory.whole_files import whole_folder, write_text
 
 Row = dict[str, float | int]
+UNDEFINED = "undefined"  # the only key of a row on disk that has no figures
+
+
+@dataclass(frozen=True)
+class Undefined:
+    """A row that has no figures."""
+
+    why: str  # one sentence
+
 
 # The paper's names of image sets, and ours.
 SETS = {
@@ -176,7 +186,15 @@ def _clip_source(name: str) -> ClipSource:
     return ClipSource(image_set=SETS[image_set], modality={"IM": "image", "PRMT": "prompt"}[suffix])
 
 
-def write_rows(folder: Path, rows: dict[str, Row]) -> None:
+def measured(of_what: str, compute: Callable[[], Row]) -> Row | Undefined:
+    """Return the row that `compute` gives, or why these embeddings have none such."""
+    try:
+        return compute()
+    except UndefinedMeasure as error:
+        return Undefined(f"{of_what}: {error}.")
+
+
+def write_rows(folder: Path, rows: Mapping[str, Row | Undefined]) -> None:
     """Make `folder` hold these rows and nothing else. A name may hold a `/`: `set/row`.
 
     Raises ValueError for a number that is not finite: DVC would show it as changed for ever.
@@ -186,8 +204,11 @@ def write_rows(folder: Path, rows: dict[str, Row]) -> None:
             write_row(partial / f"{name}.json", row)
 
 
-def write_row(path: Path, row: Row) -> None:
+def write_row(path: Path, row: Row | Undefined) -> None:
     """Write one row, rounded to six digits. Raises ValueError as `write_rows` does."""
+    if isinstance(row, Undefined):
+        write_text(path, json.dumps({UNDEFINED: row.why}, indent=2) + "\n")
+        return
     for key, value in row.items():
         if not math.isfinite(value):
             raise ValueError(f"{path}: {key} is {value}")
@@ -196,9 +217,17 @@ def write_row(path: Path, row: Row) -> None:
 
 
 def read_row(folder: Path, name: str) -> Row:
-    """Read one row. Raises InputError if it has not been made."""
+    """Read one row. Raises InputError if it has not been made, or has no figures."""
+    row = read_measured(folder, name)
+    if isinstance(row, Undefined):
+        raise InputError(row.why)
+    return row
+
+
+def read_measured(folder: Path, name: str) -> Row | Undefined:
+    """Read one row, or why it has no figures: among others because it has not been made yet."""
     path = folder / f"{name}.json"
     if not path.exists():
-        raise InputError(f"{path} is missing: make it with `dvc repro`.")
-    row: Row = json.loads(path.read_text())
-    return row
+        return Undefined(f"{path} is missing: make it with `dvc repro`.")
+    row = json.loads(path.read_text(encoding="utf-8"))
+    return Undefined(row[UNDEFINED]) if UNDEFINED in row else row

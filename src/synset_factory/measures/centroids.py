@@ -9,6 +9,7 @@ from synset_factory.measures.accuracy import accuracy_percent
 from synset_factory.measures.vectors import (
     Floats,
     Labels,
+    UndefinedMeasure,
     codiff,
     fixed_point,
     require_labels,
@@ -24,7 +25,7 @@ def class_centroids(embeddings: Floats, labels: Labels) -> tuple[NDArray[np.floa
 
     embeddings: [N, D]; labels: [N], numbers or strings. Returns (centroids float64 [C, D],
     classes [C] in sorted order).
-    Raises ValueError for no embeddings, an embedding without a direction, or a class whose
+    Raises UndefinedMeasure for no embeddings, an embedding without a direction, or a class whose
     embeddings cancel out.
     """
     require_labels(labels, len(embeddings), "embeddings")
@@ -34,7 +35,9 @@ def class_centroids(embeddings: Floats, labels: Labels) -> tuple[NDArray[np.floa
         mean = unit_vectors(embeddings, rows).mean(axis=0)
         length = np.sqrt((mean * mean).sum())
         if length < SHORTEST_MEAN:
-            raise ValueError(f"the embeddings of class {classes[number]} cancel out: no centroid")
+            raise UndefinedMeasure(
+                f"the embeddings of class {classes[number]} cancel out: no centroid"
+            )
         centroids[number] = mean / length
     return centroids, classes
 

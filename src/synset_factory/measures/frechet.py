@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synset_factory.measures.vectors import Floats, unit_vectors
+from synset_factory.measures.vectors import Floats, UndefinedMeasure, unit_vectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +32,10 @@ class Normal:
     def of(embeddings: Floats) -> "Normal":
         """Fit to embeddings [N, D], N at least 2, each first scaled to length 1.
 
-        Raises ValueError for fewer than two, or an embedding without a direction.
+        Raises UndefinedMeasure for fewer than two, or an embedding without a direction.
         """
         if len(embeddings) < 2:
-            raise ValueError("a covariance needs at least two embeddings")
+            raise UndefinedMeasure("a covariance needs at least two embeddings")
         units = unit_vectors(embeddings)
         mean = units.mean(axis=0)
         centred = units - mean

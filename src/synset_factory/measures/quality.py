@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from synset_factory.measures.vectors import Floats, unit_vectors
+from synset_factory.measures.vectors import Floats, UndefinedMeasure, unit_vectors
 
 BLOCK = 1024  # rows compared at a time: bounds the memory, shapes no result
 CMMD_SIGMA = 10.0  # of Jayasumana et al. 2024
@@ -33,11 +33,11 @@ def neighbourhoods(natural: Floats, generated: Floats, k: int) -> Neighbourhoods
     """Improved precision and recall (Kynkäänniemi et al. 2019), density, coverage (Naeem 2020).
 
     An image's neighbourhood is the ball that reaches to its k-th nearest other image of its set.
-    natural: [N, D]; generated: [M, D]; both more than k. Raises ValueError for fewer, or for an
-    embedding without a direction.
+    natural: [N, D]; generated: [M, D]; both more than k. Raises UndefinedMeasure for fewer, or for
+    an embedding without a direction.
     """
     if min(len(natural), len(generated)) <= k:
-        raise ValueError(f"neighbourhoods of {k} need more than {k} images a set")
+        raise UndefinedMeasure(f"neighbourhoods of {k} need more than {k} images a set")
     real, fake = unit_vectors(natural), unit_vectors(generated)
     real_radii, fake_radii = _radii(real, k), _radii(fake, k)
     in_real = np.zeros(len(fake), dtype=np.intp)  # natural balls that each generated image lies in
@@ -62,10 +62,10 @@ def kid(left: Floats, right: Floats) -> float:
 
     Inception's features are replaced by these embeddings at length sqrt(D), so that the kernel
     is (cosine + 1)^3 whatever D is. left: [N, D]; right: [M, D], at least 2 each. It may be
-    below 0. Raises ValueError for fewer.
+    below 0. Raises UndefinedMeasure for fewer.
     """
     if min(len(left), len(right)) < 2:
-        raise ValueError("an unbiased kernel distance needs at least two embeddings a set")
+        raise UndefinedMeasure("an unbiased kernel distance needs at least two embeddings a set")
     first, second = unit_vectors(left), unit_vectors(right)
     within = sum(
         (_kernel_sum(_cubic, each, each) - len(each) * _cubic(np.ones(1))[0])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synset_factory.measures.centroids import class_centroids
-from synset_factory.measures.vectors import Floats, Labels, codiff
+from synset_factory.measures.vectors import Floats, Labels, UndefinedMeasure, codiff
 
 
 def centroid_shifts(
@@ -15,8 +15,8 @@ def centroid_shifts(
     """codiff(r_1, r_2) of the centroids that each class has in two sets ("Reason #3").
 
     left: [N, D]; right: [M, D]; labels: [N] and [M]. Returns (float64 [C], 0 to 2, classes [C] in
-    sorted order: those that both sets have). Raises ValueError as `class_centroids` does, or where
-    the two have no class in common.
+    sorted order: those that both sets have). Raises UndefinedMeasure as `class_centroids` does, or
+    where the two have no class in common.
     """
     first, first_classes = class_centroids(left, left_labels)
     second, second_classes = class_centroids(right, right_labels)
@@ -24,7 +24,7 @@ def centroid_shifts(
         first_classes, second_classes, assume_unique=True, return_indices=True
     )
     if len(common) == 0:
-        raise ValueError("the two sets have no class in common")
+        raise UndefinedMeasure("the two sets have no class in common")
     return codiff(first[in_first], second[in_second]), common
 
 

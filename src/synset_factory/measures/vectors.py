@@ -16,10 +16,14 @@ GRID = 2.0**26
 ALL_ROWS = slice(None)
 
 
+class UndefinedMeasure(ValueError):
+    """These embeddings have no such measure: one sentence for the reader, without a full stop."""
+
+
 def unit_vectors(vectors: Floats, rows: slice | NDArray[np.intp] = ALL_ROWS) -> NDArray[np.float64]:
     """uvec(v) = v / |v| of the chosen rows of `vectors` [N, D]; float64 [len(rows), D].
 
-    Raises ValueError, naming the row of `vectors`, where a vector is zero or not finite.
+    Raises UndefinedMeasure, naming the row of `vectors`, where one is zero or not finite.
     """
     if vectors.ndim != 2:
         raise ValueError(f"embeddings must be an array [N, D], not of shape {vectors.shape}")
@@ -30,7 +34,9 @@ def unit_vectors(vectors: Floats, rows: slice | NDArray[np.intp] = ALL_ROWS) -> 
     bad = ~(np.isfinite(lengths) & (lengths > 0.0))
     if bad.any():
         row = np.arange(len(vectors))[rows][bad][0]
-        raise ValueError(f"embedding row {row} has length {lengths[bad][0]}: it has no direction")
+        raise UndefinedMeasure(
+            f"embedding row {row} has length {lengths[bad][0]}: it has no direction"
+        )
     chosen /= lengths[:, None]
     return chosen
 
@@ -59,8 +65,8 @@ def fixed_point(vectors: Floats, rows: slice | NDArray[np.intp] = ALL_ROWS) -> N
 
 
 def require_labels(labels: Labels, count: int, of_what: str) -> None:
-    """Raise ValueError unless `labels` is [count] and count is at least one."""
+    """Raise ValueError unless `labels` is [count], UndefinedMeasure if count is 0."""
     if count == 0:
-        raise ValueError(f"there are no {of_what}")
+        raise UndefinedMeasure(f"there are no {of_what}")
     if labels.shape != (count,):
         raise ValueError(f"{count} {of_what} need labels [{count}], not of shape {labels.shape}")
