@@ -14,6 +14,7 @@ MODIFIERS = PROMPTS / "modifiers.yaml"
 CLIP_TEMPLATES = PROMPTS / "clip_templates.txt"
 
 MINIATURE_CAUSES = Path("worlds/miniature_causes.yaml")
+MINIATURE_DIAGNOSES = Path("worlds/miniature_diagnoses.csv")
 
 DATA = Path("data")
 WORLD = DATA / "world"
@@ -30,6 +31,8 @@ OUTCOMES = DATA / "outcomes"
 AMBIGUITY = DATA / "ambiguity.parquet"
 CLIP_OUTCOMES = DATA / "clip_outcomes" / "table6.parquet"
 
+DIAGNOSES = DATA / "diagnosis.parquet"
+
 EDIT_LOCK = DATA / "disambiguations.lock"
 
 METRICS = Path("metrics")
@@ -42,6 +45,7 @@ TABLE6_AVERAGES = METRICS / "extra" / "table6"
 FURTHER_SETS = METRICS / "extra" / "sets"
 AMBIGUITY_SUMMARY = METRICS / "ambiguity.json"
 REVIEW_LIST = METRICS / "review_list.md"
+DIAGNOSIS_COUNTS = METRICS / "diagnosis"
 TABLES = METRICS / "tables.md"
 FIGURE5 = METRICS / "figure5.png"
 
