@@ -23,17 +23,11 @@ from synset_factory.measures.diagnosis import (
 from synset_factory.measures.vectors import UndefinedMeasure
 
 LIMITS = Limits(missed=0.2, little_diversity=0.5, resamples=400)
-OWN_WORD, OTHER_WORD = 3, 5
 
 
 def images(share: float, count: int = 100) -> np.ndarray:
     """Outcomes of which `share` are right."""
     return (np.arange(count) < share * count).astype(float)
-
-
-def words(own: float, count: int = 100) -> np.ndarray:
-    """Nearest words: `own` is the share of the class's own one, the others have another."""
-    return np.where(images(own, count) > 0, OWN_WORD, OTHER_WORD)
 
 
 HEALTHY = Evidence(
@@ -43,8 +37,8 @@ HEALTHY = Evidence(
     synthetic_by_prompt=images(0.9),
     recognised=images(0.8),
     recognised_clarified=None,
-    natural_words=words(0.7),
-    synthetic_words=words(0.9),
+    natural_by_other_word=images(0.2),
+    synthetic_by_other_word=images(0.1),
     diversity=0.8,
 )
 MISSED = replace(HEALTHY, natural_by_prompt=images(0.4), recognised=images(0.1))
@@ -63,11 +57,17 @@ MISSED = replace(HEALTHY, natural_by_prompt=images(0.4), recognised=images(0.1))
             replace(MISSED, natural_by_itself=images(0.45), natural_by_prompt=images(0.2)),
             UNKNOWN,
         ),
-        # whiskey jug: natural images lie near another word than synthetic ones
-        (replace(MISSED, natural_words=words(0.2)), BIASED),
-        # nail: both lie near the same word, but the prompt misses the natural ones
-        (MISSED, SHIFTED),
-        (replace(MISSED, natural_words=words(0.48)), SHIFTED_OR_BIASED),
+        # nail: what the prompt makes lies nearer to another word, wherever the natural images lie
+        (replace(MISSED, synthetic_by_other_word=images(0.8)), SHIFTED),
+        (
+            replace(MISSED, synthetic_by_other_word=images(0.8), natural_by_other_word=images(0.8)),
+            SHIFTED,
+        ),
+        # whiskey jug: the natural images lie nearer to another word, the synthetic ones do not
+        (replace(MISSED, natural_by_other_word=images(0.8)), BIASED),
+        # no word tells
+        (MISSED, SHIFTED_OR_BIASED),
+        (replace(MISSED, natural_by_other_word=images(0.54)), SHIFTED_OR_BIASED),
         # the prompt misses some, but what it makes is recognised
         (replace(MISSED, recognised=images(0.8)), FINE),
         # less than a fifth is missed
@@ -87,7 +87,7 @@ def test_what_chance_could_have_made_is_no_failure() -> None:
         HEALTHY,
         natural_by_itself=images(0.8, 5),
         natural_by_prompt=images(0.8, 5),
-        natural_words=words(0.6, 5),
+        natural_by_other_word=images(0.8, 5),
         synthetic_by_itself=images(0.4, 5),
     )
     assert diagnose(few, LIMITS, np.random.default_rng(0)) == FINE
@@ -97,12 +97,12 @@ def test_the_order_of_the_images_changes_nothing() -> None:
     def shuffled(values: np.ndarray) -> np.ndarray:
         return np.random.default_rng(1).permutation(values)
 
-    for evidence in (HEALTHY, MISSED, replace(MISSED, natural_words=words(0.2))):
+    for evidence in (HEALTHY, MISSED, replace(MISSED, synthetic_by_other_word=images(0.8))):
         other = replace(
             evidence,
             synthetic_by_itself=shuffled(evidence.synthetic_by_itself),
             synthetic_by_prompt=shuffled(evidence.synthetic_by_prompt),
-            synthetic_words=shuffled(evidence.synthetic_words),
+            synthetic_by_other_word=shuffled(evidence.synthetic_by_other_word),
         )
         names = [diagnose(each, LIMITS, np.random.default_rng(0)) for each in (evidence, other)]
         assert names[0] == names[1]
@@ -110,7 +110,7 @@ def test_the_order_of_the_images_changes_nothing() -> None:
 
 @pytest.mark.parametrize("of_what", ["natural", "synthetic"])
 def test_one_image_is_no_basis(of_what: str) -> None:
-    fields = ("by_itself", "by_prompt", "words")
+    fields = ("by_itself", "by_prompt", "by_other_word")
     one = {f"{of_what}_{name}": getattr(HEALTHY, f"{of_what}_{name}")[:1] for name in fields}
     with pytest.raises(UndefinedMeasure, match=f"at least two {of_what} images"):
         diagnose(replace(HEALTHY, **one), LIMITS, np.random.default_rng(0))

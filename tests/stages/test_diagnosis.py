@@ -17,7 +17,7 @@ from synset_factory.stages.diagnosis import (
     NAMES,
     UNTOLD,
     Observer,
-    because,
+    Vocabulary,
     clarified_set,
     counts,
     diagnoses,
@@ -26,9 +26,12 @@ from synset_factory.stages.diagnosis import (
 from synset_factory.table_rows import read_outcomes
 
 LIMITS = Limits(missed=0.2, little_diversity=0.5, resamples=100)
-WORDS = ["duck", "singer", "bus"]
+NAMES_OF_CLASSES = {7: "duck", 9: "bus"}
 # The vocabulary and two classes, 7 (a duck) and 9 (a bus), lie along axes.
 DUCK, SINGER, BUS = np.eye(3, dtype=np.float32)
+VOCABULARY = Vocabulary(
+    ["duck", "singer", "bus"], {"duck": DUCK, "singer": SINGER, "bus": BUS, "goose": DUCK}
+)
 
 
 def write_set(name: str, ducks: list[np.ndarray], buses: list[np.ndarray]) -> None:
@@ -71,32 +74,42 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("world")
 def test_evidence_is_of_the_class_its_prompt_and_its_words() -> None:
-    write_set("synset", [SINGER, SINGER], [BUS, BUS + 0.1 * DUCK])
+    singer = SINGER + 0.1 * BUS
+    write_set("synset", [singer, singer], [BUS, BUS + 0.1 * DUCK])
     write_set("disamb", [DUCK, DUCK], [BUS, BUS + 0.1 * DUCK])
-    evidence = Observer(np.eye(3), seed=0).evidence("synset", "disamb")
-    duck = evidence[7]
+    observed = Observer(VOCABULARY, seed=0).evidence("synset", NAMES_OF_CLASSES, "disamb")
+    (_, duck, why_duck), (_, bus, why_bus) = observed
     assert list(duck.natural_by_itself) == [1, 1, 1]
     assert list(duck.natural_by_prompt) == [1, 1, 1]
     assert list(duck.synthetic_by_itself) == [1, 1]
     assert list(duck.recognised) == [0.5, 0.5]
     assert duck.recognised_clarified is not None
     assert list(duck.recognised_clarified) == [1.0, 1.0]
-    assert [WORDS[i] for i in duck.natural_words] == ["duck"] * 3
-    assert [WORDS[i] for i in duck.synthetic_words] == ["singer"] * 2
+    assert list(duck.natural_by_other_word) == [0, 0, 0]
+    assert list(duck.synthetic_by_other_word) == [1, 1]
     assert duck.diversity == 0.0
     # Half the angle of the natural buses': codiff is a quarter, squared a sixteenth.
-    assert evidence[9].diversity == pytest.approx(1 / 16, rel=0.1)
-    assert "find theirs and 100% the prompt, 100% lie nearest to the word 'bus'" in because(
-        evidence[9], WORDS
-    )
-    assert "'singer'" in because(duck, WORDS)
-    assert "50% are recognised (100% with the clarified prompt)" in because(duck, WORDS)
+    assert bus.diversity == pytest.approx(1 / 16, rel=0.1)
+    assert "100% lie nearer" not in why_bus
+    assert "of the synthetic ones 100%, 0%, and 100% ('singer')" in why_duck
+    assert "50% of these are recognised by classifiers of natural images (100% with" in why_duck
+
+
+@pytest.mark.usefixtures("world")
+def test_a_word_is_another_only_if_prompts_do_not_use_it() -> None:
+    write_set("synset", [DUCK, DUCK + 0.1 * SINGER], [BUS, BUS])
+    images = diagnosis._images("synset", "validation")
+    own = VOCABULARY.probes(images, {7: "duck"})[7]
+    assert (own.word, list(own.nearer)) == ("singer", [0, 0])
+    # A name that the vocabulary lacks, though it says the same: neither is nearer.
+    goose = VOCABULARY.probes(images, {7: "goose"})[7]
+    assert (goose.word, list(goose.nearer)) == ("duck", [0, 0])
 
 
 @pytest.mark.usefixtures("world")
 def test_a_class_with_one_image_is_said_in_words() -> None:
     write_set("synset", [DUCK], [BUS, BUS])  # one image of the duck, two of the bus
-    rows = list(diagnoses("synset", None, Observer(np.eye(3), seed=0), WORDS, LIMITS))
+    rows = list(diagnoses("synset", NAMES_OF_CLASSES, None, Observer(VOCABULARY, seed=0), LIMITS))
     assert [row["diagnosis"] for row in rows] == [UNTOLD, "too little diversity"]
     assert rows[0]["because"] == "a diagnosis needs at least two synthetic images of the class."
     found = counts(pd.DataFrame(rows))
@@ -107,7 +120,7 @@ def test_a_class_with_one_image_is_said_in_words() -> None:
 @pytest.mark.usefixtures("world")
 def test_an_embedding_without_a_direction_is_said_in_words() -> None:
     write_set("synset", [DUCK, 0 * DUCK], [BUS, BUS])
-    rows = list(diagnoses("synset", None, Observer(np.eye(3), seed=0), WORDS, LIMITS))
+    rows = list(diagnoses("synset", NAMES_OF_CLASSES, None, Observer(VOCABULARY, seed=0), LIMITS))
     assert {row["diagnosis"] for row in rows} == {UNTOLD}
     assert "has no direction" in str(rows[0]["because"])
 
@@ -115,7 +128,7 @@ def test_an_embedding_without_a_direction_is_said_in_words() -> None:
 @pytest.mark.usefixtures("world")
 def test_a_set_that_is_not_yet_made_is_named() -> None:
     with pytest.raises(InputError, match=r"disamb\.parquet is missing"):
-        list(diagnoses("disamb", None, Observer(np.eye(3), seed=0), WORDS, LIMITS))
+        list(diagnoses("disamb", NAMES_OF_CLASSES, None, Observer(VOCABULARY, seed=0), LIMITS))
 
 
 def test_the_clarified_set_has_the_same_settings() -> None:

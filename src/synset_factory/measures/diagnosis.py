@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from synset_factory.measures.bootstrap import bootstrap_difference
 from synset_factory.measures.vectors import Floats, UndefinedMeasure
@@ -38,8 +37,10 @@ class Evidence:
     # [M] the same of the images that the clarified prompt makes at the same noise; None where this
     # prompt is the clarified one, or no set has that.
     recognised_clarified: Floats | None
-    natural_words: NDArray[np.intp]  # [N] which word of a wide vocabulary is nearest to an image
-    synthetic_words: NDArray[np.intp]  # [M]
+    # [N] 1 where an image is nearer to another word than to the prompt: to the one word of a wide
+    # vocabulary, besides the prompt, that most of these images are nearest to.
+    natural_by_other_word: Floats
+    synthetic_by_other_word: Floats  # [M]
     # Centroid Distance of the class's images over that of the natural ones; NaN if the latter is 0.
     diversity: float
 
@@ -107,13 +108,11 @@ class _Findings:
             _few(self.evidence.natural_by_itself) or _few(self.evidence.synthetic_by_prompt)
         )
 
-    def words_differ(self) -> bool:
-        return _commonest(self.evidence.natural_words) != _commonest(self.evidence.synthetic_words)
+    def natural_lie_elsewhere(self) -> bool:
+        return self._clearly_most(self.evidence.natural_by_other_word)
 
-    def words_differ_clearly(self) -> bool:
-        words = self.evidence.natural_words
-        theirs, ours = _commonest(words), _commonest(self.evidence.synthetic_words)
-        return self._clearly_less(words == ours, words == theirs, paired=True)
+    def synthetic_lie_elsewhere(self) -> bool:
+        return self._clearly_most(self.evidence.synthetic_by_other_word)
 
     def scatter_more_than_natural(self) -> bool:
         return self._clearly_less(
@@ -129,13 +128,12 @@ class _Findings:
         )
         return difference.low > 0.0
 
+    def _clearly_most(self, shares: Floats) -> bool:
+        return self._clearly_less(np.full(len(shares), 0.5), shares, paired=True)
+
 
 def _few(shares: Floats) -> bool:
     return bool(shares.mean() < 0.5)
-
-
-def _commonest(words: NDArray[np.intp]) -> int:
-    return int(np.bincount(words).argmax())
 
 
 RULES = (
@@ -153,21 +151,20 @@ RULES = (
         lambda class_: class_.prompt_misses_natural() and not class_.concept_is_held(),
     ),
     Rule(
-        BIASED,
-        "The prompt misses the natural images, and in a wide vocabulary these lie clearly more "
-        "often near another word than near the one that the synthetic images lie near.",
-        lambda class_: class_.prompt_misses_natural() and class_.words_differ_clearly(),
+        SHIFTED,
+        "The prompt misses the natural images, and clearly most synthetic images lie nearer to "
+        "another word of a wide vocabulary than to the prompt that made them.",
+        lambda class_: class_.prompt_misses_natural() and class_.synthetic_lie_elsewhere(),
     ),
     Rule(
-        SHIFTED,
-        "The prompt misses the natural images, though most synthetic and most natural images lie "
-        "near the same word of a wide vocabulary.",
-        lambda class_: class_.prompt_misses_natural() and not class_.words_differ(),
+        BIASED,
+        "The prompt misses the natural images, and clearly most of these, though not the synthetic "
+        "ones, lie nearer to another word of a wide vocabulary than to the prompt.",
+        lambda class_: class_.prompt_misses_natural() and class_.natural_lie_elsewhere(),
     ),
     Rule(
         SHIFTED_OR_BIASED,
-        "The prompt misses the natural images; these lie near another word than the synthetic "
-        "ones, but not clearly more often.",
+        "The prompt misses the natural images, but no other word tells whose pictures it names.",
         _Findings.prompt_misses_natural,
     ),
     Rule(

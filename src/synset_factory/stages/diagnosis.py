@@ -22,6 +22,13 @@ from synset_factory.measures.diagnosis import RULES, Evidence, Limits, diagnose
 from synset_factory.measures.knn import nearest
 from synset_factory.measures.vectors import UndefinedMeasure
 from synset_factory.models.clip import Clip
+from synset_factory.prompt_files import (
+    class_prompts,
+    read_disambiguations,
+    read_synsets,
+    world_classes,
+)
+from synset_factory.prompt_grammar import ClassPrompts
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
 from synset_factory.set_stage import pin_threads
@@ -63,49 +70,80 @@ def read_words(path: Path) -> list[str]:
     return words
 
 
+@dataclass(frozen=True)
+class Probe:
+    """The word, besides its prompt, that most images of a class are nearest to."""
+
+    word: str
+    nearer: np.ndarray  # [N] 1.0 where an image is nearer to it than to the prompt
+
+
+class Vocabulary:
+    """Words in CLIP's space: near which of them do the images of a class lie?"""
+
+    def __init__(self, words: list[str], embeddings: dict[str, np.ndarray]) -> None:
+        """`embeddings` [D] are those of all the words and of every name of a class."""
+        self.words, self.embeddings = np.array(words), embeddings
+        self.matrix = np.stack([embeddings[word] for word in words])
+
+    def probes(self, images: Embeddings, names: dict[int, str]) -> dict[int, Probe]:
+        """Return for each class, by label, where its images lie. `names`: what prompts call it."""
+        words = self.words[nearest(images.vectors, self.matrix, 2)]  # [N, 2]
+        found = {}
+        for label, name in names.items():
+            rows = images.labels == label
+            others = np.where(words[rows, 0] == name, words[rows, 1], words[rows, 0])
+            if len(others):
+                word = str(pd.Series(others).mode()[0])
+                both = np.stack([self.embeddings[text] for text in (name, word)])
+                nearer = nearest(images.vectors[rows], both, 1)[:, 0] == 1
+                found[label] = Probe(word, nearer.astype(float))
+        return found
+
+
 class Observer:
     """Measures the evidence of every class of a set; what concerns natural images but once."""
 
-    def __init__(self, words: np.ndarray, seed: int) -> None:
-        """`words`: the embeddings [W, D] of the vocabulary."""
-        self.words, self.seed = words, seed
+    def __init__(self, vocabulary: Vocabulary, seed: int) -> None:
+        self.vocabulary, self.seed = vocabulary, seed
         self.natural_train = _images(NATURAL, TRAIN)
         self.natural = _images(NATURAL, VALIDATION)
         self.natural_by_itself = self._found(self.natural, self.natural_train)
-        self.natural_words = self._words(self.natural)
 
-    def evidence(self, image_set: str, clarified: str | None) -> dict[int, Evidence]:
-        """Return the evidence of each class that the set and `natural` share, by label.
+    def evidence(
+        self, image_set: str, names: dict[int, str], clarified: str | None
+    ) -> Iterator[tuple[int, Evidence, str]]:
+        """Yield for each class its label, its evidence, and the same in words.
 
-        `clarified` is the set that the clarified prompts make with the same noise, if there is one.
+        `names` are what the set's prompts call the classes; `clarified` is the set that the
+        clarified prompts make with the same noise, if there is one.
         Raises InputError if a set has not been embedded or evaluated, UndefinedMeasure if an
         embedding has no direction.
         """
         images = _images(image_set, VALIDATION)
         prompts = read_source(ClipSource(image_set=image_set, modality=PROMPT), TRAIN)
         by_itself = self._found(images, _images(image_set, TRAIN))
-        by_prompt, natural_by_prompt = (
-            self._found(queries, prompts) for queries in (images, self.natural)
-        )
-        words = self._words(images)
+        by_prompt = self._found(images, prompts)
+        natural_by_prompt = self._found(self.natural, prompts)
+        probes = self.vocabulary.probes(images, names)
+        natural_probes = self.vocabulary.probes(self.natural, names)
         recognised = _recognised(image_set, images.keys)
         mended = _recognised(clarified, images.keys) if clarified else None
         diversity = self._diversity(_images(image_set, TRAIN))
-        found = {}
-        for label in np.intersect1d(images.labels, self.natural.labels):
+        for label in sorted(set(probes) & set(natural_probes)):
             ours, theirs = images.labels == label, self.natural.labels == label
-            found[int(label)] = Evidence(
+            evidence = Evidence(
                 natural_by_itself=self.natural_by_itself[theirs],
                 natural_by_prompt=natural_by_prompt[theirs],
                 synthetic_by_itself=by_itself[ours],
                 synthetic_by_prompt=by_prompt[ours],
                 recognised=recognised[ours],
                 recognised_clarified=None if mended is None else mended[ours],
-                natural_words=self.natural_words[theirs],
-                synthetic_words=words[ours],
-                diversity=diversity[int(label)],
+                natural_by_other_word=natural_probes[label].nearer,
+                synthetic_by_other_word=probes[label].nearer,
+                diversity=diversity[label],
             )
-        return found
+            yield label, evidence, because(evidence, natural_probes[label].word, probes[label].word)
 
     def _found(self, queries: Embeddings, references: Embeddings) -> np.ndarray:
         centroids, classes = class_centroids(references.vectors, references.labels)
@@ -113,9 +151,6 @@ class Observer:
         rng = np.random.default_rng(derive_seed(self.seed, "diagnosis"))
         outcomes = centroid_outcomes(queries.vectors, queries.labels, centroids, classes, rng)
         return outcomes.astype(float)
-
-    def _words(self, images: Embeddings) -> np.ndarray:
-        return nearest(images.vectors, self.words, 1)[:, 0]
 
     def _diversity(self, images: Embeddings) -> dict[int, float]:
         """Centroid Distance of each class over that of its natural images, from equally many.
@@ -158,20 +193,20 @@ def clarified_set(image_set: str, common: Common) -> str | None:
     return None
 
 
-def because(evidence: Evidence, words: list[str]) -> str:
+def because(evidence: Evidence, natural_word: str, synthetic_word: str) -> str:
     """Say in figures what a diagnosis was drawn from."""
-    natural_word, synthetic_word = (
-        _commonest(each, words) for each in (evidence.natural_words, evidence.synthetic_words)
-    )
     mended = evidence.recognised_clarified
     clarified = "" if mended is None else f" ({_percent(mended)} with the clarified prompt)"
     return (
-        f"Of the natural images {_percent(evidence.natural_by_itself)} find their own centroid and "
-        f"{_percent(evidence.natural_by_prompt)} the prompt, {natural_word}; of the synthetic ones "
-        f"{_percent(evidence.synthetic_by_itself)} find theirs and "
-        f"{_percent(evidence.synthetic_by_prompt)} the prompt, {synthetic_word}; "
-        f"{_percent(evidence.recognised)} are recognised{clarified}, and their Centroid Distance "
-        f"is {evidence.diversity:.2f} times that of the natural ones."
+        f"Of the natural images {_percent(evidence.natural_by_itself)} find their own centroid, "
+        f"{_percent(evidence.natural_by_prompt)} find the prompt, and "
+        f"{_percent(evidence.natural_by_other_word)} lie nearer to the word '{natural_word}' than "
+        f"to the prompt; of the synthetic ones {_percent(evidence.synthetic_by_itself)}, "
+        f"{_percent(evidence.synthetic_by_prompt)}, and "
+        f"{_percent(evidence.synthetic_by_other_word)} ('{synthetic_word}'); "
+        f"{_percent(evidence.recognised)} of these are recognised by classifiers of natural "
+        f"images{clarified}, and their Centroid Distance is {evidence.diversity:.2f} times that of "
+        "the natural ones."
     )
 
 
@@ -179,29 +214,24 @@ def _percent(shares: np.ndarray) -> str:
     return f"{100.0 * shares.mean():.0f}%"
 
 
-def _commonest(nearest_words: np.ndarray, words: list[str]) -> str:
-    counts = np.bincount(nearest_words)
-    share = 100.0 * counts.max() / len(nearest_words)
-    return f"{share:.0f}% lie nearest to the word '{words[counts.argmax()]}'"
-
-
 def diagnoses(
-    image_set: str, clarified: str | None, observer: Observer, words: list[str], limits: Limits
+    image_set: str,
+    names: dict[int, str],
+    clarified: str | None,
+    observer: Observer,
+    limits: Limits,
 ) -> Iterator[dict[str, object]]:
-    """Yield a row a class: set, cls, diagnosis, because, and the figures behind it."""
+    """Yield a row a class: set, cls, diagnosis, because. Arguments as of `Observer.evidence`."""
     try:
-        observed = observer.evidence(image_set, clarified)
+        for label, evidence, why in observer.evidence(image_set, names, clarified):
+            rng = np.random.default_rng(derive_seed(observer.seed, "diagnosis", image_set, label))
+            try:
+                yield _row(image_set, label, diagnose(evidence, limits, rng), why)
+            except UndefinedMeasure as error:
+                yield _row(image_set, label, UNTOLD, f"{error}.")
     except UndefinedMeasure as error:
-        for label in np.unique(observer.natural.labels):
+        for label in names:
             yield _row(image_set, label, UNTOLD, f"{image_set}: {error}.")
-        return
-    for label, evidence in observed.items():
-        rng = np.random.default_rng(derive_seed(observer.seed, "diagnosis", image_set, label))
-        try:
-            diagnosis, why = diagnose(evidence, limits, rng), because(evidence, words)
-        except UndefinedMeasure as error:
-            diagnosis, why = UNTOLD, f"{error}."
-        yield _row(image_set, label, diagnosis, why)
 
 
 def _row(image_set: str, label: int, diagnosis: str, why: str) -> dict[str, object]:
@@ -214,23 +244,45 @@ def counts(rows: pd.DataFrame) -> Row:
     return {name.replace(" ", "_"): int(found.get(name, 0)) for name in NAMES}
 
 
+def class_names(classes: list[ClassPrompts], labels: dict[str, int], recipe: str) -> dict[int, str]:
+    """Return what the prompts of a recipe call each class, by label."""
+    return {
+        labels[each.wnid]: each.synset if recipe == "synset" else each.disamb for each in classes
+    }
+
+
 def main() -> None:
     common = load_common()
     claim_world(common.world)
     pin_threads(common)
     config = load_section(DiagnosisConfig, "diagnosis")
     words = read_words(Path(config.vocabulary))
-    clip = Clip(layout.CLIP, common.run.device)
-    observer = Observer(clip.embed_texts(words, config.batch_size, "vocabulary"), common.seed)
+    synsets = world_classes(read_synsets())
+    clarified = read_disambiguations(synset.wnid for synset in read_synsets())
+    classes = class_prompts(synsets, clarified)
+    labels = {synset.wnid: synset.class_index for synset in synsets}
 
+    texts = sorted({*words, *(name for each in classes for name in (each.synset, each.disamb))})
+    clip = Clip(layout.CLIP, common.run.device)
+    embedded = clip.embed_texts(texts, config.batch_size, "vocabulary")
+    observer = Observer(Vocabulary(words, dict(zip(texts, embedded, strict=True))), common.seed)
     table = pd.DataFrame(
         row
-        for name in tqdm(common.sets, desc="diagnosis", unit="set")
-        for row in diagnoses(name, clarified_set(name, common), observer, words, config.limits)
+        for name, image_set in tqdm(common.sets.items(), desc="diagnosis", unit="set")
+        for row in diagnoses(
+            name,
+            class_names(classes, labels, image_set.prompts),
+            clarified_set(name, common),
+            observer,
+            config.limits,
+        )
     )
     with whole_file(layout.DIAGNOSES) as partial:
         table.to_parquet(partial, index=False)
-    write_rows(layout.DIAGNOSIS_COUNTS, {name: counts(rows) for name, rows in table.groupby("set")})
+    write_rows(
+        layout.DIAGNOSIS_COUNTS,
+        {str(name): counts(rows) for name, rows in table.groupby("set", sort=False)},
+    )
 
 
 if __name__ == "__main__":
