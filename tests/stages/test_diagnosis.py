@@ -87,7 +87,7 @@ def test_evidence_is_of_the_class_its_prompt_and_its_words() -> None:
     assert list(duck.recognised_clarified) == [1.0, 1.0]
     assert list(duck.natural_by_other_word) == [0, 0, 0]
     assert list(duck.synthetic_by_other_word) == [1, 1]
-    assert duck.diversity == 0.0
+    assert duck.diversity == pytest.approx(0.0, abs=1e-20)
     # Half the angle of the natural buses': codiff is a quarter, squared a sixteenth.
     assert bus.diversity == pytest.approx(1 / 16, rel=0.1)
     assert "100% lie nearer" not in why_bus
