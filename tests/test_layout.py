@@ -52,6 +52,20 @@ OUTPUTS = [
     ("ambiguity", {layout.AMBIGUITY}),
     ("review_list", {layout.REVIEW_LIST, layout.AMBIGUITY_SUMMARY}),
     ("classifier_tables", {layout.TABLE1, layout.TABLE2}),
+    ("quality", {layout.QUALITY_CLASSES.parent, layout.QUALITY}),
+    (
+        "geometry",
+        {
+            layout.GEOMETRY_CLASSES.parent,
+            layout.FRECHET,
+            layout.FRECHET_CORRELATION,
+            layout.SEPARABILITY,
+            layout.CENTROID_SHIFT,
+            layout.ERROR_SPLIT,
+            layout.CONTRIBUTIONS,
+            layout.TABLE4,
+        },
+    ),
     ("compare", {layout.FURTHER_SETS}),
     ("report", {layout.TABLES, layout.FIGURE5}),
 ]
