@@ -18,8 +18,8 @@ def centroid_accuracies(outcomes: pd.DataFrame) -> dict[int, float]:
 
     `outcomes` is the table of stage `clip_tables`: experiment, key, cls, centroid_accuracy.
     """
-    right = outcomes["centroid_accuracy"].astype(float).groupby(outcomes["experiment"])
-    return {int(number): float(mean) for number, mean in (100.0 * right.mean()).items()}
+    right = outcomes["centroid_accuracy"].astype(float).groupby(outcomes["experiment"]).mean()
+    return dict(zip(right.index.tolist(), (100.0 * right).tolist(), strict=True))
 
 
 def table4_row(line: Table4Line, outcomes: pd.DataFrame, wnids: Mapping[int, str]) -> Row:

@@ -32,7 +32,6 @@ def correlation(left: Floats, right: Floats) -> Correlation:
         raise UndefinedMeasure("a column that is everywhere the same correlates with nothing")
     columns = pd.DataFrame({"left": left, "right": right})
     pearson, spearman = (
-        float(columns.corr(method=method).loc["left", "right"])
-        for method in ("pearson", "spearman")
+        float(columns.corr(method=method).to_numpy()[0, 1]) for method in ("pearson", "spearman")
     )
     return Correlation(pearson=pearson, spearman=spearman)
