@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from synset_factory import layout
-from synset_factory.config import load_common, stage_modules
+from synset_factory.config import load_common, load_params, stage_modules
 from synset_factory.fingerprint import module_path
 
 REPOSITORY = Path(__file__).parents[1]
@@ -67,6 +67,7 @@ OUTPUTS = [
         },
     ),
     ("compare", {layout.FURTHER_SETS}),
+    ("diagnosis", {layout.DIAGNOSES, layout.DIAGNOSIS_COUNTS}),
     ("report", {layout.TABLES, layout.FIGURE5}),
 ]
 
@@ -96,12 +97,17 @@ def test_a_stage_runs_its_own_module_and_depends_on_its_fingerprint(
 
 def test_every_dependency_is_made_by_a_stage_or_kept_in_git() -> None:
     made = set().union(*(outs(stage) for _, stage in stages()))
-    sets = load_common(REPOSITORY / "params.yaml").sets
+    params = load_params(REPOSITORY / "params.yaml")
+    sets = params["sets"]
     made |= {path.replace(KEY, name) for path in made for name in sets}
     # A stage may depend on all that lies in a folder, as `compare` does on every set's outputs.
     folders = {Path(path).parent.as_posix() for path in made}
     for name, stage in stages():
         for dependency in stage.get("deps", []):
+            # A file that params.yaml names.
+            dependency = dependency.replace(
+                "${diagnosis.vocabulary}", params["diagnosis"]["vocabulary"]
+            )
             parents = {dependency, *(p.as_posix() for p in Path(dependency).parents)}
             kept = (REPOSITORY / dependency).exists() and not dependency.startswith("data/")
             assert kept or parents & made or dependency in folders, f"{name}: {dependency}"

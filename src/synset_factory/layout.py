@@ -14,6 +14,7 @@ MODIFIERS = PROMPTS / "modifiers.yaml"
 CLIP_TEMPLATES = PROMPTS / "clip_templates.txt"
 
 MINIATURE_CAUSES = Path("worlds/miniature_causes.yaml")
+MINIATURE_DIAGNOSES = Path("worlds/miniature_diagnoses.csv")
 
 DATA = Path("data")
 WORLD = DATA / "world"
@@ -33,6 +34,8 @@ GEOMETRY_CLASSES = DATA / "geometry" / "classes.parquet"
 GEOMETRY_LEFT_OUT = DATA / "geometry" / "left_out.parquet"
 QUALITY_CLASSES = DATA / "quality" / "classes.parquet"
 QUALITY_LEFT_OUT = DATA / "quality" / "left_out.parquet"
+
+DIAGNOSES = DATA / "diagnosis.parquet"
 
 EDIT_LOCK = DATA / "disambiguations.lock"
 
@@ -54,6 +57,7 @@ QUALITY = METRICS / "quality"
 FURTHER_SETS = METRICS / "extra" / "sets"
 AMBIGUITY_SUMMARY = METRICS / "ambiguity.json"
 REVIEW_LIST = METRICS / "review_list.md"
+DIAGNOSIS_COUNTS = METRICS / "diagnosis"
 TABLES = METRICS / "tables.md"
 FIGURE5 = METRICS / "figure5.png"
 

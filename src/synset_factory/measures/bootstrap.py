@@ -31,22 +31,46 @@ def bootstrap(values: Floats, labels: Labels, resamples: int, rng: np.random.Gen
     difference between two sets give the differences, image for image of the same class and
     number: what the two share then cancels, as it should.
 
-    values: [Q], numbers or right and wrong; labels: [Q]. Raises ValueError for none.
+    values: [Q], numbers or right and wrong; labels: [Q]. Raises UndefinedMeasure for none.
+    """
+    return _interval(values.mean(dtype=np.float64), resampled_means(values, labels, resamples, rng))
+
+
+def bootstrap_difference(
+    left: Floats, right: Floats, resamples: int, rng: np.random.Generator, *, paired: bool
+) -> Interval:
+    """Interval of mean(left) - mean(right) within one class.
+
+    left: [Q]; right: [Q] of the same queries where `paired`, otherwise any number.
+    Raises UndefinedMeasure for none.
+    """
+    left, right = left.astype(np.float64), right.astype(np.float64)
+    if paired:
+        return bootstrap(left - right, np.zeros(len(left)), resamples, rng)
+    of_left, of_right = (
+        resampled_means(values, np.zeros(len(values)), resamples, rng) for values in (left, right)
+    )
+    return _interval(left.mean() - right.mean(), of_left - of_right)
+
+
+def resampled_means(
+    values: Floats, labels: Labels, resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Means of `values`, each time drawn with replacement within classes; [resamples].
+
+    values: [Q]; labels: [Q]. Raises UndefinedMeasure for none.
     """
     require_labels(labels, len(values), "values")
     totals = np.zeros(resamples)
     for label in np.unique(labels):
         of_class = np.asarray(values[labels == label], dtype=np.float64)
-        totals += _resampled_sums(of_class, resamples, rng)
+        count = len(of_class)
+        times_drawn = rng.multinomial(count, np.full(count, 1.0 / count), size=resamples)
+        totals += times_drawn @ of_class
+    return totals / len(values)
+
+
+def _interval(mean: float, resampled: NDArray[np.float64]) -> Interval:
     tail = (100.0 - CONFIDENCE) / 2.0
-    low, high = np.percentile(totals / len(values), [tail, 100.0 - tail])
-    return Interval(mean=float(np.mean(values)), low=float(low), high=float(high))
-
-
-def _resampled_sums(
-    values: NDArray[np.float64], resamples: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """Sum as many draws with replacement as there are values, `resamples` times."""
-    count = len(values)
-    times_drawn = rng.multinomial(count, np.full(count, 1.0 / count), size=resamples)
-    return np.asarray(times_drawn @ values)
+    low, high = np.percentile(resampled, [tail, 100.0 - tail])
+    return Interval(mean=float(mean), low=float(low), high=float(high))
