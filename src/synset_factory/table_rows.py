@@ -11,7 +11,11 @@ from synset_factory import layout
 from synset_factory.config import NATURAL
 from synset_factory.embedding_files import Embeddings, read_embeddings
 from synset_factory.errors import InputError
-from synset_factory.measures.accuracy import accuracy_percent, mean_accuracy
+from synset_factory.measures.accuracy import (
+    accuracy_percent,
+    mean_accuracy,
+    per_class_accuracy,
+)
 from synset_factory.measures.centroids import (
     average_cosine,
     centroid_distance,
@@ -41,14 +45,34 @@ def accuracy_row(train: str, evaluation: str) -> Row:
 
     Raises InputError if the pair's synthetic set has not been evaluated.
     """
+    return asdict(mean_accuracy(*_outcomes(train, evaluation)))
+
+
+def class_accuracies(train: str, evaluation: str) -> dict[int, float]:
+    """Return what `accuracy_row` averages: percent by class, by ImageNet's label."""
+    percent, classes = per_class_accuracy(*_outcomes(train, evaluation))
+    return dict(zip(classes.tolist(), percent.tolist(), strict=True))
+
+
+def _outcomes(train: str, evaluation: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return which images each classifier of a pair has right, bool [S, N], and labels [N]."""
     # A pair's outcomes lie with its synthetic set.
     outcomes = read_outcomes(evaluation if train == NATURAL else train)
     pair = outcomes[(outcomes["train"] == train) & (outcomes["evaluation"] == evaluation)]
     right = pair.assign(right=pair["predicted"] == pair["cls"]).pivot(
         index=["cls", "key"], columns="seed", values="right"
     )
-    labels = right.index.get_level_values("cls").to_numpy()
-    return asdict(mean_accuracy(right.to_numpy(dtype=bool).T, labels))
+    return right.to_numpy(dtype=bool).T, right.index.get_level_values("cls").to_numpy()
+
+
+def read_clip_outcomes() -> pd.DataFrame:
+    """Return what became of each query of Table 6: experiment, key, cls, and the accuracies.
+
+    Raises InputError if it has not been made.
+    """
+    if not layout.CLIP_OUTCOMES.exists():
+        raise InputError(f"{layout.CLIP_OUTCOMES} is missing: make it with `dvc repro`.")
+    return pd.read_parquet(layout.CLIP_OUTCOMES)
 
 
 def read_source(source: ClipSource, split: str) -> Embeddings:

@@ -11,17 +11,15 @@ import pandas as pd
 from tqdm import tqdm
 
 from synset_factory import layout
-from synset_factory.config import NATURAL, claim_world, load_common
+from synset_factory.config import claim_world, load_common
 from synset_factory.embedding_files import IMAGE, Embeddings
 from synset_factory.errors import run_main
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
 from synset_factory.table_rows import clip_row, distance_row, fewest_images, read_source
-from synset_factory.tables import ClipSource, Experiment, Row, experiments, write_rows
+from synset_factory.tables import PAPER_SETS, ClipSource, Experiment, Row, experiments, write_rows
 from synset_factory.whole_files import whole_file
 
-# The sets of the paper, and the one that it mentions without a line: guidance scale 1.0.
-DISTANCE_SETS = (NATURAL, "synset", "disamb", "disamb25", "disamb10", "promptaug")
 ACCURACIES = ("centroid_accuracy", "knn1_accuracy", "knn5_accuracy")
 
 
@@ -57,7 +55,7 @@ def main() -> None:
     claim_world(common.world)
     read = cache(read_source)
 
-    sources = {name: ClipSource(image_set=name, modality=IMAGE) for name in DISTANCE_SETS}
+    sources = {name: ClipSource(image_set=name, modality=IMAGE) for name in PAPER_SETS}
     distances = distance_rows({name: read(source, TRAIN) for name, source in sources.items()})
     write_rows(layout.CENTROID_DISTANCE, distances)
     rows, outcomes = {}, []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageFont
 
 from synset_factory import layout
-from synset_factory.config import NATURAL, claim_world, load_common, load_section
+from synset_factory.config import claim_world, load_common, load_section
 from synset_factory.errors import run_main
 from synset_factory.markdown import markdown_table
 from synset_factory.prompt_files import (
@@ -18,6 +18,7 @@ from synset_factory.prompt_grammar import ClassPrompts
 from synset_factory.records import TRAIN
 from synset_factory.shard_reader import JpegDataset, read_index
 from synset_factory.tables import (
+    PAPER_SETS,
     ClipPair,
     Row,
     classifier_lines,
@@ -30,7 +31,6 @@ from synset_factory.tables import (
 )
 from synset_factory.whole_files import whole_file, write_text
 
-SHEET_SETS = (NATURAL, "synset", "disamb", "disamb25", "disamb10", "promptaug")
 GAP = 4  # pixels between cells
 ACCURACY_SPREAD = ["95% interval", "sd over seeds", "images"]
 CLIP_FIGURES = ("centroid_accuracy", "knn1_accuracy", "knn5_accuracy")
@@ -107,7 +107,7 @@ def distance_table(config: ReportConfig) -> str:
     """Return Figure 5's Centroid Distances."""
     paper = paper_centroid_distances()
     rows = []
-    for name in SHEET_SETS:
+    for name in PAPER_SETS:
         distance = read_row(layout.CENTROID_DISTANCE, name)["centroid_distance"]
         printed = f"{paper[name]:.2e}" if name in paper else "n/a"
         rows.append([config.label(name), f"{distance:.4f}", printed])
@@ -185,11 +185,11 @@ def figure5(classes: list[ClassPrompts], config: ReportConfig) -> Image.Image:
     cell, label_width, header = images * size + 2 * GAP, 4 * size, size // 2
     sheet = Image.new(
         "RGB",
-        (label_width + cell * len(SHEET_SETS), header + (size + GAP) * len(classes)),
+        (label_width + cell * len(PAPER_SETS), header + (size + GAP) * len(classes)),
         "white",
     )
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(max(10, size // 5))
-    for column, name in enumerate(SHEET_SETS):
+    for column, name in enumerate(PAPER_SETS):
         left = label_width + column * cell
         draw.text((left, GAP), config.label(name), fill="black", font=font)
         for line, prompts in enumerate(classes):
