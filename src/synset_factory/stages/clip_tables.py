@@ -16,7 +16,13 @@ from synset_factory.embedding_files import IMAGE, Embeddings
 from synset_factory.errors import run_main
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
-from synset_factory.table_rows import clip_row, distance_row, fewest_images, read_source
+from synset_factory.table_rows import (
+    clip_row,
+    distance_row,
+    distance_values,
+    fewest_images,
+    read_source,
+)
 from synset_factory.tables import ClipSource, Experiment, Row, experiments, write_rows
 from synset_factory.whole_files import whole_file
 
@@ -31,12 +37,21 @@ def distance_rows(sets: dict[str, Embeddings]) -> dict[str, Row]:
     return {name: distance_row(embeddings, count) for name, embeddings in sets.items()}
 
 
+def distance_outcomes(sets: dict[str, Embeddings]) -> pd.DataFrame:
+    """Return what the Centroid Distances are means of: set, cls, key, value (squared codiff)."""
+    count = fewest_images(sets.values())
+    return pd.concat(
+        [distance_values(each, count).assign(set=name) for name, each in sets.items()],
+        ignore_index=True,
+    )
+
+
 def experiment_outcomes(
     experiment: Experiment, references: Embeddings, queries: Embeddings, seed: int
 ) -> tuple[Row, pd.DataFrame]:
-    """Return a row of Table 6, and what became of each query.
+    """Return a row of Table 6, and what its figures are means of.
 
-    The table has a row a query: experiment, key, cls and, true or false, what the row counts.
+    The table has a row a query: experiment, key, cls, true or false what the row counts, cosine.
     """
     rng = np.random.default_rng(derive_seed(seed, "table6", experiment.number))
     row, outcomes = clip_row(references, queries, rng, knn=experiment.has_knn)
@@ -58,8 +73,10 @@ def main() -> None:
     read = cache(read_source)
 
     sources = {name: ClipSource(image_set=name, modality=IMAGE) for name in DISTANCE_SETS}
-    distances = distance_rows({name: read(source, TRAIN) for name, source in sources.items()})
-    write_rows(layout.CENTROID_DISTANCE, distances)
+    images = {name: read(source, TRAIN) for name, source in sources.items()}
+    write_rows(layout.CENTROID_DISTANCE, distance_rows(images))
+    with whole_file(layout.DISTANCE_OUTCOMES) as partial:
+        distance_outcomes(images).to_parquet(partial, index=False)
     rows, outcomes = {}, []
     for experiment in tqdm(experiments(), desc="Table 6", unit="row"):
         references, queries = read(experiment.reference, TRAIN), read(experiment.query, VALIDATION)
