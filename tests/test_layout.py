@@ -53,6 +53,8 @@ OUTPUTS = [
     ("review_list", {layout.REVIEW_LIST, layout.AMBIGUITY_SUMMARY}),
     ("classifier_tables", {layout.TABLE1, layout.TABLE2}),
     ("compare", {layout.FURTHER_SETS}),
+    ("certainty", {layout.RESAMPLED, layout.INTERVALS}),
+    ("claims", {layout.CLAIMS, layout.CLAIMS_SUPPORT, layout.CLAIMS_LIST}),
     ("report", {layout.TABLES, layout.FIGURE5}),
 ]
 

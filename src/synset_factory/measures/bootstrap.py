@@ -33,20 +33,32 @@ def bootstrap(values: Floats, labels: Labels, resamples: int, rng: np.random.Gen
 
     values: [Q], numbers or right and wrong; labels: [Q]. Raises ValueError for none.
     """
-    require_labels(labels, len(values), "values")
-    totals = np.zeros(resamples)
-    for label in np.unique(labels):
-        of_class = np.asarray(values[labels == label], dtype=np.float64)
-        totals += _resampled_sums(of_class, resamples, rng)
-    tail = (100.0 - CONFIDENCE) / 2.0
-    low, high = np.percentile(totals / len(values), [tail, 100.0 - tail])
-    return Interval(mean=float(np.mean(values)), low=float(low), high=float(high))
+    means = resampled_means(np.asarray(values)[:, None], labels, resamples, rng)
+    low, high = percentile_interval(means[:, 0])
+    return Interval(mean=float(np.mean(values)), low=low, high=high)
 
 
-def _resampled_sums(
-    values: NDArray[np.float64], resamples: int, rng: np.random.Generator
+def resampled_means(
+    values: Floats, labels: Labels, resamples: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Sum as many draws with replacement as there are values, `resamples` times."""
-    count = len(values)
-    times_drawn = rng.multinomial(count, np.full(count, 1.0 / count), size=resamples)
-    return np.asarray(times_drawn @ values)
+    """Means of `values` after resampling the queries with replacement, as many of each class.
+
+    All columns are resampled alike, so the difference of two columns is that of paired queries.
+    values: [Q, F], F figures of the same queries; labels: [Q]. Returns float64 [resamples, F].
+    Memory beyond that: resamples x queries of the largest class. Raises ValueError for none.
+    """
+    require_labels(labels, len(values), "values")
+    order = np.argsort(labels, kind="stable")
+    starts = np.unique(labels[order], return_index=True)[1]
+    totals = np.zeros((resamples, values.shape[1]))
+    for rows in np.split(order, starts[1:]):
+        times_drawn = rng.multinomial(len(rows), np.full(len(rows), 1.0 / len(rows)), resamples)
+        totals += times_drawn @ values[rows].astype(np.float64)
+    return totals / len(values)
+
+
+def percentile_interval(resampled: NDArray[np.float64]) -> tuple[float, float]:
+    """The ends of the interval that holds the middle 95% of resampled values [resamples]."""
+    tail = (100.0 - CONFIDENCE) / 2.0
+    low, high = np.percentile(resampled, [tail, 100.0 - tail])
+    return float(low), float(high)

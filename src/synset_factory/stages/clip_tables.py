@@ -4,10 +4,14 @@ Nothing here depends on a classifier. References are always the training split, 
 validation split, prompts included.
 """
 
+from contextlib import ExitStack
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from synset_factory import layout
@@ -37,13 +41,17 @@ def distance_rows(sets: dict[str, Embeddings]) -> dict[str, Row]:
     return {name: distance_row(embeddings, count) for name, embeddings in sets.items()}
 
 
-def distance_outcomes(sets: dict[str, Embeddings]) -> pd.DataFrame:
-    """Return what the Centroid Distances are means of: set, cls, key, value (squared codiff)."""
+def write_distance_outcomes(path: Path, sets: dict[str, Embeddings]) -> None:
+    """Write what the Centroid Distances are means of: set, cls, key, value (squared codiff)."""
     count = fewest_images(sets.values())
-    return pd.concat(
-        [distance_values(each, count).assign(set=name) for name, each in sets.items()],
-        ignore_index=True,
-    )
+    with ExitStack() as stack:
+        writer: pq.ParquetWriter | None = None
+        for name, each in sets.items():
+            table = pa.Table.from_pandas(
+                distance_values(each, count).assign(set=name), preserve_index=False
+            )
+            writer = writer or stack.enter_context(pq.ParquetWriter(path, table.schema))
+            writer.write_table(table)
 
 
 def experiment_outcomes(
@@ -76,7 +84,7 @@ def main() -> None:
     images = {name: read(source, TRAIN) for name, source in sources.items()}
     write_rows(layout.CENTROID_DISTANCE, distance_rows(images))
     with whole_file(layout.DISTANCE_OUTCOMES) as partial:
-        distance_outcomes(images).to_parquet(partial, index=False)
+        write_distance_outcomes(partial, images)
     rows, outcomes = {}, []
     for experiment in tqdm(experiments(), desc="Table 6", unit="row"):
         references, queries = read(experiment.reference, TRAIN), read(experiment.query, VALIDATION)
