@@ -37,7 +37,8 @@ def seeds(*, numbers: list[int], output: Path) -> None:
 
     Each run takes as long as `make run`, in a folder of its own (`dvc exp run --temp`): nothing
     here changes. A run that is finished is kept as a DVC experiment and not made again until
-    prompts, params.yaml or code differ; one that was interrupted goes on from its last whole stage.
+    prompts, params.yaml or code differ. One that was interrupted draws its images again, but what
+    it had trained comes from DVC's cache.
     """
     load_params()  # says so if this is not the top of the repository
     numbers = sorted(set(numbers))

@@ -90,14 +90,14 @@ def averages(resampled: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def interval_rows(resampled: pd.DataFrame) -> dict[str, Row]:
+def interval_rows(resampled: pd.DataFrame) -> dict[str, Row | Undefined]:
     """Return the ends of each figure's interval, by row."""
     rows: dict[str, Row] = defaultdict(dict)
     for address in resampled:
         row, _, figure = str(address).rpartition(":")
         low, high = percentile_interval(resampled[address].to_numpy())
         rows[row] |= {f"{figure}_low": low, f"{figure}_high": high}
-    return rows
+    return dict(rows)
 
 
 def read_populations() -> tuple[dict[str, Population], dict[str, Undefined]]:

@@ -79,7 +79,11 @@ def difference_pairs() -> list[tuple[str, str, str]]:
     ]
     figure = layout.CENTROID_DISTANCE.name
     distances = [
-        (f"Centroid Distance: {left} - {right}", *(f"{figure}/{s}:{figure}" for s in (left, right)))
+        (
+            f"Centroid Distance: {left} - {right}",
+            f"{figure}/{left}:{figure}",
+            f"{figure}/{right}:{figure}",
+        )
         for left, right in combinations(PAPER_SETS, 2)
     ]
     return pairs + distances
