@@ -68,6 +68,8 @@ OUTPUTS = [
     ),
     ("compare", {layout.FURTHER_SETS}),
     ("diagnosis", {layout.DIAGNOSES, layout.DIAGNOSIS_COUNTS}),
+    ("certainty", {layout.RESAMPLED, layout.INTERVALS}),
+    ("claims", {layout.CLAIMS, layout.CLAIMS_SUPPORT, layout.CLAIMS_LIST}),
     ("report", {layout.TABLES, layout.FIGURE5}),
 ]
 

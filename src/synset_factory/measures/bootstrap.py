@@ -33,7 +33,8 @@ def bootstrap(values: Floats, labels: Labels, resamples: int, rng: np.random.Gen
 
     values: [Q], numbers or right and wrong; labels: [Q]. Raises UndefinedMeasure for none.
     """
-    return _interval(values.mean(dtype=np.float64), resampled_means(values, labels, resamples, rng))
+    resampled = _resampled(values, labels, resamples, rng)  # first: it refuses none
+    return _interval(values.mean(), resampled)
 
 
 def bootstrap_difference(
@@ -48,29 +49,43 @@ def bootstrap_difference(
     if paired:
         return bootstrap(left - right, np.zeros(len(left)), resamples, rng)
     of_left, of_right = (
-        resampled_means(values, np.zeros(len(values)), resamples, rng) for values in (left, right)
+        _resampled(values, np.zeros(len(values)), resamples, rng) for values in (left, right)
     )
     return _interval(left.mean() - right.mean(), of_left - of_right)
+
+
+def _resampled(
+    values: Floats, labels: Labels, resamples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    return resampled_means(values[:, None], labels, resamples, rng)[:, 0]
+
+
+def _interval(mean: float, resampled: NDArray[np.float64]) -> Interval:
+    low, high = percentile_interval(resampled)
+    return Interval(mean=float(mean), low=low, high=high)
 
 
 def resampled_means(
     values: Floats, labels: Labels, resamples: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Means of `values`, each time drawn with replacement within classes; [resamples].
+    """Means of `values` after resampling the queries with replacement, as many of each class.
 
-    values: [Q]; labels: [Q]. Raises UndefinedMeasure for none.
+    All columns are resampled alike, so the difference of two columns is that of paired queries.
+    values: [Q, F], F figures of the same queries; labels: [Q]. Returns float64 [resamples, F].
+    Memory beyond that: resamples x queries of the largest class. Raises ValueError for none.
     """
     require_labels(labels, len(values), "values")
-    totals = np.zeros(resamples)
-    for label in np.unique(labels):
-        of_class = np.asarray(values[labels == label], dtype=np.float64)
-        count = len(of_class)
-        times_drawn = rng.multinomial(count, np.full(count, 1.0 / count), size=resamples)
-        totals += times_drawn @ of_class
+    order = np.argsort(labels, kind="stable")
+    starts = np.unique(labels[order], return_index=True)[1]
+    totals = np.zeros((resamples, values.shape[1]))
+    for rows in np.split(order, starts[1:]):
+        times_drawn = rng.multinomial(len(rows), np.full(len(rows), 1.0 / len(rows)), resamples)
+        totals += times_drawn @ values[rows].astype(np.float64)
     return totals / len(values)
 
 
-def _interval(mean: float, resampled: NDArray[np.float64]) -> Interval:
+def percentile_interval(resampled: NDArray[np.float64]) -> tuple[float, float]:
+    """The ends of the interval that holds the middle 95% of resampled values [resamples]."""
     tail = (100.0 - CONFIDENCE) / 2.0
     low, high = np.percentile(resampled, [tail, 100.0 - tail])
-    return Interval(mean=float(mean), low=float(low), high=float(high))
+    return float(low), float(high)
