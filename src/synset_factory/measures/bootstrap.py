@@ -18,11 +18,6 @@ class Interval:
     low: float
     high: float
 
-    @property
-    def holds_zero(self) -> bool:
-        """For a difference: is it inside its own noise?"""
-        return self.low <= 0.0 <= self.high
-
 
 def bootstrap(values: Floats, labels: Labels, resamples: int, rng: np.random.Generator) -> Interval:
     """Percentile interval of the mean of `values`, resampled with replacement within classes.

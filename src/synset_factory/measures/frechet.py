@@ -1,4 +1,4 @@
-"""Fréchet distance between two sets of embeddings, its two terms apart (Section 4)."""
+"""Fréchet distance between two sets of embeddings, its two terms apart (Section 3, Reason #2)."""
 
 from dataclasses import dataclass
 

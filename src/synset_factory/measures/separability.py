@@ -1,4 +1,4 @@
-"""Are prompts and images two linearly separable sets in CLIP's space (Section 5, Figure 7B)?"""
+"""Are prompts and images two linearly separable sets in CLIP's space (Section 4, Figure 7B)?"""
 
 from dataclasses import dataclass
 
