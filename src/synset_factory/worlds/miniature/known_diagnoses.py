@@ -34,13 +34,14 @@ def expected_diagnosis(table: pd.DataFrame, wnid: str, image_set: ImageSet) -> s
 
     Raises InputError if no row fits.
     """
-    for row in table.itertuples():
+    for row in table.to_dict("records"):
+        scale = row["guidance_scale"]
         if (
-            row.wnid in (ANY, wnid)
-            and row.prompts in (ANY, image_set.prompts)
-            and (row.guidance_scale == ANY or float(row.guidance_scale) == image_set.guidance_scale)
+            row["wnid"] in (ANY, wnid)
+            and row["prompts"] in (ANY, image_set.prompts)
+            and (scale == ANY or float(scale) == image_set.guidance_scale)
         ):
-            return str(row.diagnosis)
+            return str(row["diagnosis"])
     raise InputError(f"{layout.MINIATURE_DIAGNOSES}: no row fits {wnid}; add one for the rest.")
 
 
@@ -73,8 +74,8 @@ def main() -> None:
         f"\n{right.sum()} of {len(foreseen)} diagnoses ({100.0 * right.mean():.0f}%) are those of "
         f"the cause; for {len(found) - len(foreseen)} classes of sets none is foreseen. The others:"
     )
-    for row in foreseen[~right].itertuples():
+    for row in foreseen[~right].to_dict("records"):
         print(
-            f"- {row.set}, {synsets[row.cls].prompt}: {row.expected} was put in, "
-            f"{row.diagnosis} found. {row.because}"
+            f"- {row['set']}, {synsets[row['cls']].prompt}: {row['expected']} was put in, "
+            f"{row['diagnosis']} found. {row['because']}"
         )
