@@ -26,6 +26,7 @@ CLIP = DATA / "models" / "clip"
 TEXT_TO_IMAGE = DATA / "models" / "text_to_image"
 CLASSIFIERS = DATA / "models" / "classifiers"
 EMBEDDINGS = DATA / "embeddings"
+CLASSIFIER_EMBEDDINGS = DATA / "classifier_embeddings"
 OUTCOMES = DATA / "outcomes"
 AMBIGUITY = DATA / "ambiguity.parquet"
 CLIP_OUTCOMES = DATA / "clip_outcomes" / "table6.parquet"
@@ -39,6 +40,7 @@ TABLE2 = METRICS / "table2"
 TABLE6 = METRICS / "table6"
 CENTROID_DISTANCE = METRICS / "centroid_distance"
 TABLE6_AVERAGES = METRICS / "extra" / "table6"
+CLASSIFIER_SPACE = METRICS / "classifier_space"
 FURTHER_SETS = METRICS / "extra" / "sets"
 AMBIGUITY_SUMMARY = METRICS / "ambiguity.json"
 REVIEW_LIST = METRICS / "review_list.md"
@@ -82,6 +84,11 @@ def shards_lock(image_set: str) -> Path:
 def embeddings(image_set: str) -> Path:
     """CLIP embeddings of a set's images and prompts."""
     return EMBEDDINGS / f"{image_set}.parquet"
+
+
+def classifier_embeddings(image_set: str) -> Path:
+    """Embeddings of a set's images by a classifier of natural images."""
+    return CLASSIFIER_EMBEDDINGS / f"{image_set}.parquet"
 
 
 def classifiers(image_set: str) -> Path:

@@ -37,6 +37,8 @@ SETS = {
     "Disamb2.5": "disamb25",
     "PromptAug": "promptaug",
 }
+# The sets of the paper, and the one that it mentions without a line: guidance scale 1.0.
+DISTANCE_SETS = (NATURAL, "synset", "disamb", "disamb25", "disamb10", "promptaug")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,42 +4,67 @@ Nothing here depends on a classifier. References are always the training split, 
 validation split, prompts included.
 """
 
-from functools import cache
+import math
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from synset_factory import layout
-from synset_factory.config import NATURAL, claim_world, load_common
+from synset_factory.config import claim_world, load_common, load_section
 from synset_factory.embedding_files import IMAGE, Embeddings
 from synset_factory.errors import run_main
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
-from synset_factory.table_rows import clip_row, distance_row, fewest_images, read_source
-from synset_factory.tables import ClipSource, Experiment, Row, experiments, write_rows
+from synset_factory.table_rows import (
+    ClipTablesConfig,
+    clip_row,
+    distance_row,
+    fewest_images,
+    read_source,
+)
+from synset_factory.tables import (
+    DISTANCE_SETS,
+    ClipSource,
+    Experiment,
+    Row,
+    experiments,
+    write_rows,
+)
 from synset_factory.whole_files import whole_file
 
-# The sets of the paper, and the one that it mentions without a line: guidance scale 1.0.
-DISTANCE_SETS = (NATURAL, "synset", "disamb", "disamb25", "disamb10", "promptaug")
 ACCURACIES = ("centroid_accuracy", "knn1_accuracy", "knn5_accuracy")
 
 
-def distance_rows(sets: dict[str, Embeddings]) -> dict[str, Row]:
-    """Return each set's Centroid Distance, from equally many training images a class."""
-    count = fewest_images(sets.values())
-    return {name: distance_row(embeddings, count) for name, embeddings in sets.items()}
+def distance_rows(sets: Iterable[str], read: Callable[[str], Embeddings]) -> dict[str, Row]:
+    """Return each set's Centroid Distance, from equally many training images a class.
+
+    `read` gives the embeddings of a set, of which only one is held at a time.
+    """
+    count = fewest_images(map(read, sets))
+    return {name: distance_row(read(name), count) for name in sets}
+
+
+def read_images(image_set: str) -> Embeddings:
+    """Return the embeddings of a set's training images."""
+    return read_source(ClipSource(image_set=image_set, modality=IMAGE), TRAIN)
 
 
 def experiment_outcomes(
-    experiment: Experiment, references: Embeddings, queries: Embeddings, seed: int
+    experiment: Experiment,
+    references: Embeddings,
+    queries: Embeddings,
+    seed: int,
+    memory: float = math.inf,
 ) -> tuple[Row, pd.DataFrame]:
     """Return a row of Table 6, and what became of each query.
 
     The table has a row a query: experiment, key, cls and, true or false, what the row counts.
     """
     rng = np.random.default_rng(derive_seed(seed, "table6", experiment.number))
-    row, outcomes = clip_row(references, queries, rng, knn=experiment.has_knn)
+    row, outcomes = clip_row(references, queries, rng, knn=experiment.has_knn, memory=memory)
     table = pd.DataFrame(
         {"experiment": experiment.number, "key": queries.keys, "cls": queries.labels, **outcomes}
     )
@@ -55,16 +80,15 @@ def averages(rows: list[Row]) -> Row:
 def main() -> None:
     common = load_common()
     claim_world(common.world)
-    read = cache(read_source)
+    config = load_section(ClipTablesConfig, "clip_tables")
+    read = lru_cache(maxsize=2)(read_source)  # references, and queries that several rows share
 
-    sources = {name: ClipSource(image_set=name, modality=IMAGE) for name in DISTANCE_SETS}
-    distances = distance_rows({name: read(source, TRAIN) for name, source in sources.items()})
-    write_rows(layout.CENTROID_DISTANCE, distances)
+    write_rows(layout.CENTROID_DISTANCE, distance_rows(DISTANCE_SETS, read_images))
     rows, outcomes = {}, []
     for experiment in tqdm(experiments(), desc="Table 6", unit="row"):
         references, queries = read(experiment.reference, TRAIN), read(experiment.query, VALIDATION)
         rows[experiment.name], of_queries = experiment_outcomes(
-            experiment, references, queries, common.seed
+            experiment, references, queries, common.seed, config.memory
         )
         outcomes.append(of_queries)
     table = pd.concat(outcomes, ignore_index=True).astype(dict.fromkeys(ACCURACIES, "boolean"))
