@@ -48,12 +48,12 @@ def write_batches(path: Path, table: pd.DataFrame, batches: Iterable[np.ndarray]
 
     `batches` are the vectors [n, D] of the rows of `table`, in order.
     """
-    first = 0
+    table, first = table[COLUMNS], 0
     with whole_file(path) as partial, ExitStack() as stack:
         writer: pq.ParquetWriter | None = None
         for vectors in _blocks(batches):
             flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).reshape(-1))
-            rows = table[COLUMNS].iloc[first : first + len(vectors)]
+            rows = table.iloc[first : first + len(vectors)]
             columns = pa.Table.from_pandas(rows, preserve_index=False).append_column(
                 EMBEDDING, pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
             )
@@ -109,13 +109,12 @@ def read_file(path: Path, modality: str, split: str) -> Embeddings:
 
 def _mapped_vectors(file: pq.ParquetFile, chosen: np.ndarray, folder: Path) -> np.ndarray:
     """The embeddings of the `chosen` rows (bool [N]), in a file of `folder` without a name."""
-    width = file.schema_arrow.field(EMBEDDING).type.list_size
+    width, first = file.schema_arrow.field(EMBEDDING).type.list_size, 0
     with TemporaryFile(dir=folder) as scratch:
-        vectors = np.memmap(scratch, np.float32, "w+", shape=(int(chosen.sum()), width))
-    first = filled = 0
-    for batch in file.iter_batches(BLOCK, columns=[EMBEDDING]):
-        block = batch.column(0).flatten().to_numpy().reshape(-1, width)
-        kept = block[chosen[first : first + len(block)]]
-        vectors[filled : filled + len(kept)] = kept
-        first, filled = first + len(block), filled + len(kept)
-    return vectors.view(np.ndarray)
+        for batch in file.iter_batches(BLOCK, columns=[EMBEDDING]):
+            block = batch.column(0).flatten().to_numpy().reshape(-1, width)
+            scratch.write(block[chosen[first : first + len(block)]].tobytes())
+            first += len(block)
+        scratch.flush()
+        mapped = np.memmap(scratch, np.float32, "r", shape=(int(chosen.sum()), width))
+    return mapped.view(np.ndarray)

@@ -73,9 +73,9 @@ def test_from_the_hub_only_safetensors_are_asked_for(monkeypatch: pytest.MonkeyP
         raise OSError("not there")
 
     monkeypatch.setattr("timm.models._hub.hf_hub_download", hub)
-    with pytest.raises(InputError, match=r"inception_v3\.tf_adv_in1k' cannot be read"):
-        Penultimate("inception_v3.tf_adv_in1k", "cpu")
-    assert asked == [("timm/inception_v3.tf_adv_in1k", "model.safetensors")]
+    with pytest.raises(InputError, match=r"'test_resnet\.r160_in1k' cannot be read"):
+        Penultimate("test_resnet.r160_in1k", "cpu")
+    assert asked == [("timm/test_resnet.r160_in1k", "model.safetensors")]
 
 
 def test_weights_that_lie_at_an_address_alone_are_not_fetched(

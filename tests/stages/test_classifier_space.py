@@ -1,6 +1,7 @@
 """A classifier's space has the rows that CLIP's has, of images alone."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from synset_factory import layout
 from synset_factory.config import load_params
+from synset_factory.embedding_files import Embeddings
 from synset_factory.models import classifier
 from synset_factory.stages import classifier_space
 from synset_factory.stages.classifier_space import image_experiments, read_images
@@ -83,10 +85,10 @@ def test_an_embedding_without_a_direction_is_a_row_that_says_so(
     layout.CLASSIFIER_EMBEDDINGS.symlink_to(folder / layout.CLASSIFIER_EMBEDDINGS)
     honest = classifier_space.read_images
 
-    def constant(image_set: str, split: str) -> classifier_space.Embeddings:
+    def constant(image_set: str, split: str) -> Embeddings:
         found = honest(image_set, split)
         if (image_set, split) == ("disamb", "train"):
-            found.vectors[:] = 0.0
+            return replace(found, vectors=np.zeros_like(found.vectors))
         return found
 
     monkeypatch.setattr(classifier_space, "read_images", constant)
