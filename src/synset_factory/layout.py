@@ -27,6 +27,7 @@ CLIP = DATA / "models" / "clip"
 TEXT_TO_IMAGE = DATA / "models" / "text_to_image"
 CLASSIFIERS = DATA / "models" / "classifiers"
 EMBEDDINGS = DATA / "embeddings"
+CLASSIFIER_EMBEDDINGS = DATA / "classifier_embeddings"
 OUTCOMES = DATA / "outcomes"
 AMBIGUITY = DATA / "ambiguity.parquet"
 CLIP_OUTCOMES = DATA / "clip_outcomes" / "table6.parquet"
@@ -106,6 +107,11 @@ def shards_lock(image_set: str) -> Path:
 def embeddings(image_set: str) -> Path:
     """CLIP embeddings of a set's images and prompts."""
     return EMBEDDINGS / f"{image_set}.parquet"
+
+
+def classifier_embeddings(image_set: str) -> Path:
+    """Embeddings of a set's images by a classifier of natural images."""
+    return CLASSIFIER_EMBEDDINGS / f"{image_set}.parquet"
 
 
 def classifiers(image_set: str) -> Path:
