@@ -82,7 +82,7 @@ def query_rows(
         return class_centroids(references.vectors, references.labels)
 
     rows: dict[str, Row | Undefined] = {}
-    tables = [pd.DataFrame(columns=COLUMNS)]
+    tables: list[pd.DataFrame] = []
     for place, (name, images) in enumerate(queries.items(), start=1):
 
         def measure(place: int = place, name: str = name, images: Embeddings = images) -> Row:
@@ -94,7 +94,8 @@ def query_rows(
             return row
 
         rows[f"{place}_{name}"] = measured(f"the images of {name}", measure)
-    return rows, pd.concat(tables[1:] or tables, ignore_index=True)
+    none = pd.DataFrame(columns=COLUMNS)
+    return rows, pd.concat(tables, ignore_index=True) if tables else none
 
 
 def embed_query(tar: Path, clip: Clip, batch_size: int, workers: int) -> Embeddings:
