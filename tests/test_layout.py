@@ -36,6 +36,8 @@ OUTPUTS = [
     ("generate", {layout.shards(KEY)}),
     ("embed_natural", {layout.embeddings("natural")}),
     ("embed", {layout.embeddings(KEY)}),
+    ("queries", {layout.QUERIES}),
+    ("appendix_b", {layout.APPENDIX_B_OUTCOMES, layout.APPENDIX_B}),
     (
         "clip_tables",
         {
@@ -120,7 +122,7 @@ def test_long_outputs_persist_and_metrics_belong_to_git() -> None:
     for name, stage in stages():
         for entry in stage.get("metrics", []):
             assert list(entry.values()) == [{"cache": False}], name
-    for name in ("generate", "natural"):
+    for name in ("generate", "natural", "queries"):
         assert list(dict(stages())[name]["outs"][0].values()) == [{"persist": True}]
 
 

@@ -26,6 +26,9 @@ WEB = DATA / "web" / "web.parquet"
 CLIP = DATA / "models" / "clip"
 TEXT_TO_IMAGE = DATA / "models" / "text_to_image"
 CLASSIFIERS = DATA / "models" / "classifiers"
+QUERIES = DATA / "queries"
+APPENDIX_B_QUERIES = QUERIES / "appendix_b"
+FIGURE3_QUERIES = QUERIES / "figure3"
 EMBEDDINGS = DATA / "embeddings"
 CLASSIFIER_EMBEDDINGS = DATA / "classifier_embeddings"
 OUTCOMES = DATA / "outcomes"
@@ -40,6 +43,9 @@ DISTANCE_OUTCOMES = DATA / "clip_outcomes" / "centroid_distance.parquet"
 APPENDIX_B_OUTCOMES = DATA / "appendix_b.parquet"
 RESAMPLED = DATA / "resampled.parquet"
 
+APPENDIX_B_OUTCOMES = DATA / "appendix_b.parquet"
+
+QUERIES_LOCK = DATA / "queries.lock"
 EDIT_LOCK = DATA / "disambiguations.lock"
 
 METRICS = Path("metrics")
@@ -48,6 +54,7 @@ TABLE1 = METRICS / "table1"
 TABLE2 = METRICS / "table2"
 TABLE6 = METRICS / "table6"
 CENTROID_DISTANCE = METRICS / "centroid_distance"
+APPENDIX_B = METRICS / "appendix_b"
 TABLE6_AVERAGES = METRICS / "extra" / "table6"
 TABLE4 = METRICS / "table4"
 ERROR_SPLIT = METRICS / "error_split"
@@ -102,6 +109,16 @@ def index(image_set: str) -> Path:
 def shards_lock(image_set: str) -> Path:
     """Held by the run that is writing the set."""
     return SHARDS / f"{image_set}.lock"
+
+
+def appendix_b_query(name: str) -> Path:
+    """The images of one prompt of Appendix B."""
+    return APPENDIX_B_QUERIES / f"{name}.tar"
+
+
+def figure3_query(guidance_scale: float, wnid: str) -> Path:
+    """The images of a class at one of Figure 3's guidance scales."""
+    return FIGURE3_QUERIES / str(guidance_scale) / f"{wnid}.tar"
 
 
 def embeddings(image_set: str) -> Path:

@@ -180,6 +180,15 @@ def paper_centroid_distances() -> dict[str, float]:
     }
 
 
+def paper_appendix_b() -> dict[str, Row]:
+    """Return Appendix B's figures by query prompt; two of the four have no Centroid Distance."""
+    figures = ("centroid_accuracy", "centroid_distance")
+    return {
+        row["query"]: {key: float(row[key]) for key in figures if row[key]}
+        for row in _paper("appendix_b_school_bus")
+    }
+
+
 def further_sets(sets: Iterable[str]) -> list[str]:
     """Return those of params.yaml's sets that no table of the paper names, in their order."""
     return [name for name in sets if name not in SETS.values()]
