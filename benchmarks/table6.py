@@ -219,9 +219,6 @@ def report_law(measured: dict[Scale, tuple[float, float, float]]) -> None:
     )
     print(f"largest error of the law: {100 * np.abs(foretold / cpu - 1).max():.0f}%")
     print(f"foretold for {PAPER}: {np.dot(work(PAPER), law) / 3600:.1f} CPU hours")
-    peaks = np.array([peak for _, _, peak in measured.values()])
-    rows = np.array([scale.classes * scale.train for scale in measured])
-    print(f"peak: {peaks.min():.0f} to {peaks.max():.0f} MiB over {rows.min():,}-{rows.max():,}")
 
 
 def main() -> None:
