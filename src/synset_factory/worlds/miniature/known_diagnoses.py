@@ -1,6 +1,6 @@
 """Holds the diagnoses against the causes that were put into the miniature world.
 
-Run by hand, `python -m synset_factory.worlds.miniature known_diagnoses`: only here are the causes
+Run by hand, `python -m synset_factory.worlds.miniature.known_diagnoses`: only here are the causes
 known. Which cause should give which diagnosis is in worlds/miniature_diagnoses.csv.
 """
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from synset_factory import layout
 from synset_factory.config import ImageSet, claim_world, load_common
-from synset_factory.errors import InputError
+from synset_factory.errors import InputError, run_main
 from synset_factory.markdown import markdown_table
 from synset_factory.prompt_files import read_synsets, world_classes
 
@@ -79,3 +79,7 @@ def main() -> None:
             f"- {row['set']}, {synsets[row['cls']].prompt}: {row['expected']} was put in, "
             f"{row['diagnosis']} found. {row['because']}"
         )
+
+
+if __name__ == "__main__":
+    run_main(main)
