@@ -25,11 +25,21 @@ WEB = DATA / "web" / "web.parquet"
 CLIP = DATA / "models" / "clip"
 TEXT_TO_IMAGE = DATA / "models" / "text_to_image"
 CLASSIFIERS = DATA / "models" / "classifiers"
+QUERIES = DATA / "queries"
+APPENDIX_B_QUERIES = QUERIES / "appendix_b"
+FIGURE3_QUERIES = QUERIES / "figure3"
 EMBEDDINGS = DATA / "embeddings"
 OUTCOMES = DATA / "outcomes"
 AMBIGUITY = DATA / "ambiguity.parquet"
 CLIP_OUTCOMES = DATA / "clip_outcomes" / "table6.parquet"
 
+APPENDIX_B_OUTCOMES = DATA / "appendix_b.parquet"
+GEOMETRY_OF_CLASSES = DATA / "geometry" / "classes.parquet"
+QUALITY_OF_CLASSES = DATA / "quality" / "classes.parquet"
+DIAGNOSIS = DATA / "diagnosis.parquet"
+REPORT = DATA / "report"
+
+QUERIES_LOCK = DATA / "queries.lock"
 EDIT_LOCK = DATA / "disambiguations.lock"
 
 METRICS = Path("metrics")
@@ -38,10 +48,23 @@ TABLE1 = METRICS / "table1"
 TABLE2 = METRICS / "table2"
 TABLE6 = METRICS / "table6"
 CENTROID_DISTANCE = METRICS / "centroid_distance"
+APPENDIX_B = METRICS / "appendix_b"
 TABLE6_AVERAGES = METRICS / "extra" / "table6"
 FURTHER_SETS = METRICS / "extra" / "sets"
 AMBIGUITY_SUMMARY = METRICS / "ambiguity.json"
 REVIEW_LIST = METRICS / "review_list.md"
+CLASSIFIER_SPACE = METRICS / "classifier_space"
+FRECHET = METRICS / "frechet"
+FRECHET_CORRELATION = METRICS / "frechet_correlation"
+SEPARABILITY = METRICS / "separability"
+CENTROID_SHIFT = METRICS / "centroid_shift"
+ERROR_SPLIT = METRICS / "error_split"
+TABLE4 = METRICS / "table4"
+QUALITY = METRICS / "quality"
+CLAIMS = METRICS / "claims"
+INTERVALS = METRICS / "intervals"
+DIAGNOSIS_COUNTS = METRICS / "diagnosis"
+PLOTS = METRICS / "plots"
 TABLES = METRICS / "tables.md"
 FIGURE5 = METRICS / "figure5.png"
 
@@ -77,6 +100,16 @@ def index(image_set: str) -> Path:
 def shards_lock(image_set: str) -> Path:
     """Held by the run that is writing the set."""
     return SHARDS / f"{image_set}.lock"
+
+
+def appendix_b_query(name: str) -> Path:
+    """The images of one prompt of Appendix B."""
+    return APPENDIX_B_QUERIES / f"{name}.tar"
+
+
+def figure3_query(guidance_scale: float, wnid: str) -> Path:
+    """The images of a class at one of Figure 3's guidance scales."""
+    return FIGURE3_QUERIES / str(guidance_scale) / f"{wnid}.tar"
 
 
 def embeddings(image_set: str) -> Path:

@@ -37,6 +37,15 @@ SETS = {
     "Disamb2.5": "disamb25",
     "PromptAug": "promptaug",
 }
+# The sets of the paper, and the one that it mentions without a line: guidance scale 1.0.
+PAPER_SETS = (NATURAL, "synset", "disamb", "disamb25", "disamb10", "promptaug")
+
+# Tables 3 and 5 are rows of Table 6: these experiments, in the order printed.
+TABLE3 = (5, 17, 15)
+TABLE5 = (30, 36, 29, 22, 15, 17, 23, 18, 24)
+TABLE4_CLASSES = {"hammer": "n03481172", "nail": "n03804744"}
+# Of a set's images the experiments whose references are its prompts, and its own centroids.
+ERROR_SPLITS = {"disamb25": (17, 15), "disamb": (11, 8), "promptaug": (24, 22)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +113,19 @@ class Experiment(ClipPair):
         return "knn1_accuracy" in self.paper
 
 
+@dataclass(frozen=True, kw_only=True)
+class Table4Line(ClipPair):
+    """A line of Table 4: an experiment of Table 6, two of its classes apart."""
+
+    line: int
+    experiment: int  # its number in Table 6
+    paper: Row  # Centroid Accuracy in percent: average, hammer, nail
+
+    @property
+    def name(self) -> str:
+        return f"{self.line}_{super().name}"
+
+
 def classifier_lines(table: str) -> list[ClassifierLine]:
     """Return the lines of `table1` or `table2` of the paper."""
     return [
@@ -131,12 +153,47 @@ def experiments() -> list[Experiment]:
     ]
 
 
+def table4_lines() -> list[Table4Line]:
+    """Return the two lines of Table 4."""
+    numbers = {(each.reference, each.query): each.number for each in experiments()}
+    lines = []
+    for line, row in enumerate(_paper("table4"), start=1):
+        reference, query = _clip_source(row["reference"]), _clip_source(row["query"])
+        lines.append(
+            Table4Line(
+                line=line,
+                experiment=numbers[reference, query],
+                reference=reference,
+                query=query,
+                paper={"average": float(row["avg"])}
+                | {name: float(row[name]) for name in TABLE4_CLASSES},
+            )
+        )
+    return lines
+
+
 def paper_centroid_distances() -> dict[str, float]:
     """Return Figure 5's Centroid Distances by image set."""
     return {
         SETS[row["set"]]: float(row["centroid_distance"])
         for row in _paper("figure5_centroid_distance")
     }
+
+
+def paper_appendix_b() -> dict[str, Row]:
+    """Return Appendix B's figures by query prompt; two of the four have no Centroid Distance."""
+    figures = ("centroid_accuracy", "centroid_distance")
+    return {
+        row["query"]: {key: float(row[key]) for key in figures if row[key]}
+        for row in _paper("appendix_b_school_bus")
+    }
+
+
+def paper_averages() -> Row:
+    """Return the last line of Table 6: the paper's averages over its rows that have k-nn."""
+    rows = [each.paper for each in experiments() if each.has_knn]
+    figures = ("centroid_accuracy", "knn1_accuracy", "knn5_accuracy")
+    return {figure: sum(row[figure] for row in rows) / len(rows) for figure in figures}
 
 
 def further_sets(sets: Iterable[str]) -> list[str]:
