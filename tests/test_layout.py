@@ -53,7 +53,7 @@ OUTPUTS = [
     ("review_list", {layout.REVIEW_LIST, layout.AMBIGUITY_SUMMARY}),
     ("classifier_tables", {layout.TABLE1, layout.TABLE2}),
     ("compare", {layout.FURTHER_SETS}),
-    ("report", {layout.TABLES, layout.FIGURE5}),
+    ("report", {layout.REPORT, layout.TABLES, layout.FIGURE5, layout.PLOTS}),
 ]
 
 

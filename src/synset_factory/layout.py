@@ -71,6 +71,9 @@ FIGURE5 = METRICS / "figure5.png"
 
 EXPORTS = Path("exports")
 
+DVC_PLOTS = Path("dvc_plots")  # where DVC draws
+DVC_PLOTS_TEMPLATE = DVC_PLOTS / "template.html"
+
 
 def code(stage: str) -> Path:
     """The fingerprint of the code that a stage runs."""

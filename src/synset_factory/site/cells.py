@@ -5,9 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from synset_factory import layout
-from synset_factory.tables import Row, Undefined, read_measured
+from synset_factory.site.captions import Caption
+from synset_factory.tables import TABLE4_CLASSES, Row, Undefined, read_measured
 
 LOW, HIGH = "_low", "_high"  # what an interval's ends are called, after the figure
+LARGE = 1000  # from here on figures have a comma
+SHORT = 24  # characters of a name that is not broken into lines
+PERCENT = {"seed_sd", "average", *TABLE4_CLASSES}  # besides whatever is called an accuracy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +32,7 @@ class Table:
     """A table as the page shows it."""
 
     name: str  # its anchor in the page
-    title: str
-    caption: str
+    caption: Caption
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     why: str = ""  # where there are no rows
@@ -50,24 +53,36 @@ class MetricsTable:
     """A folder of rows, and how it becomes a table."""
 
     name: str
-    title: str
-    caption: str
+    caption: Caption
     folder: Path
     heads: tuple[str, ...]  # headings of the leading cells
-    rows: tuple[TableRow, ...]
+    rows: Sequence[TableRow]
     figures: Mapping[str, str]  # key of the rows -> heading
 
 
-def folder_rows(folder: Path, labels: Mapping[str, str]) -> tuple[TableRow, ...]:
-    """Return every row that a folder has, by name, under a name for people."""
-    names = sorted(path.stem for path in folder.glob("*.json"))
-    return tuple(TableRow(name=name, heads=(readable(name, labels),)) for name in names)
+def folder_rows(folder: Path, labels: Mapping[str, str]) -> list[TableRow]:
+    """Return every row that a folder has under a name for people, sets in the order of `labels`."""
+    order = {name: place for place, name in enumerate(labels)}
+
+    def key(name: str) -> tuple[list[int], str]:
+        sets = [part.removesuffix("_im").removesuffix("_prmt") for part in name.split("_vs_")]
+        return [order.get(image_set, len(order)) for image_set in sets], name
+
+    names = sorted((path.stem for path in folder.glob("*.json")), key=key)
+    return [TableRow(name=name, heads=(readable(name, labels),)) for name in names]
 
 
 def readable(name: str, labels: Mapping[str, str]) -> str:
-    """Return a row's name for people: `natural_vs_synset` is `natural vs Synset`."""
-    words = [labels.get(part, part.replace("_", " ")) for part in name.split("_vs_")]
-    return " vs ".join(words)
+    """Return a row's name for people: `natural_vs_synset_im` is `natural vs Synset-IM`."""
+    return " vs ".join(_readable_part(part, labels) for part in name.split("_vs_"))
+
+
+def _readable_part(part: str, labels: Mapping[str, str]) -> str:
+    for suffix in ("_im", "_prmt"):
+        image_set = part.removesuffix(suffix)
+        if image_set != part and image_set in labels:
+            return f"{labels[image_set]}-{suffix[1:].upper()}"
+    return labels.get(part, part.replace("_", " "))
 
 
 def figures_of(folder: Path, rows: Sequence[TableRow]) -> dict[str, str]:
@@ -85,7 +100,6 @@ def metrics_table(spec: MetricsTable) -> Table:
     missing = "" if spec.rows else f"{spec.folder} holds no rows yet: make them with `dvc repro`."
     return Table(
         name=spec.name,
-        title=spec.title,
         caption=spec.caption,
         columns=[*spec.heads, *spec.figures.values()],
         rows=[_row_cells(spec, each) for each in spec.rows],
@@ -127,16 +141,17 @@ def figure_cell(key: str, row: Row, paper: Row, interval: Row) -> Cell:
 
 def told(key: str, value: float) -> str:
     """Return a figure for people: accuracies in percent with one decimal, the rest as it needs."""
-    if isinstance(value, int):
-        return f"{value:,}"
-    if "accuracy" in key:
-        return f"{value:.1f}"
+    if value == int(value) and (isinstance(value, int) or abs(value) >= LARGE):
+        return f"{value:,.0f}"
+    if "accuracy" in key or key in PERCENT or abs(value) >= LARGE:
+        return f"{value:,.1f}"
     return f"{value:.4f}" if "cosine" in key else f"{value:.4g}"
 
 
 def text_cell(text: str, href: str = "") -> Cell:
     """Return a cell of words; a number in words sorts as a number."""
+    kind = "name" if len(text) <= SHORT else ""
     try:
-        return Cell(text=text, sort=float(text), href=href)
+        return Cell(text=text, sort=float(text), href=href, kind=kind)
     except ValueError:
-        return Cell(text=text, sort=text.lower(), href=href)
+        return Cell(text=text, sort=text.lower(), href=href, kind=kind)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from synset_factory.config import NATURAL
 from synset_factory.prompt_files import Synset
+from synset_factory.site.captions import CAPTIONS
 from synset_factory.site.cells import Cell, Table, text_cell, told
 from synset_factory.site.class_values import ClassValues
 from synset_factory.site.config import ReportConfig
@@ -43,6 +44,7 @@ class ClassPage:
     clarified: str | None  # its prompt in disambiguations.csv
     strips: Sequence[Strip]
     numbers: Table
+    quality: Table
     diagnoses: Sequence[Diagnosis]
     history: Sequence[Change] | Undefined
 
@@ -50,24 +52,37 @@ class ClassPage:
 def numbers_table(
     synset: Synset, sets: Sequence[str], values: ClassValues, config: ReportConfig
 ) -> Table:
-    """Return what is known of a class in each set."""
-    measures = sorted({str(measure) for measure, *_ in values.quality})
+    """Return how a class is recognised in each set, and where it lies in CLIP space."""
     rows = []
     for image_set in sets:
         found = class_figures(image_set, synset.class_index, values)
-        of_quality = [values.quality.get((m, image_set, synset.class_index)) for m in measures]
-        figures = [(name, value) for name, value in zip(COLUMNS, found, strict=True)]
-        figures += list(zip(measures, of_quality, strict=True))
-        rows.append([text_cell(config.label(image_set)), *(_cell(*each) for each in figures)])
+        cells = [_cell(*each) for each in zip(COLUMNS, found, strict=True)]
+        rows.append([text_cell(config.label(image_set)), *cells])
     return Table(
         name="numbers",
-        title="Numbers",
-        caption="Accuracies in percent. By prompt: the set's images as queries, the prompts of all "
-        "classes as references; by own centroids: the centroids of the set's own training images. "
-        f"{NO_FIGURE} where there is no such figure: Table 6 leaves out two of the sets.",
-        columns=["set", *COLUMNS, *(measure.replace("_", " ") for measure in measures)],
+        caption=CAPTIONS["class_numbers"],
+        columns=["set", *COLUMNS],
         rows=rows,
         notes=values.missing,
+    )
+
+
+def quality_table(
+    synset: Synset, sets: Sequence[str], values: ClassValues, config: ReportConfig
+) -> Table:
+    """Return the measures of quality of a class in each set."""
+    measures = list(dict.fromkeys(str(measure) for measure, *_ in values.quality))
+    rows = []
+    for image_set in sets if measures else ():
+        found = [values.quality.get((m, image_set, synset.class_index)) for m in measures]
+        cells = [_cell(*each) for each in zip(measures, found, strict=True)]
+        rows.append([text_cell(config.label(image_set)), *cells])
+    return Table(
+        name="quality",
+        caption=CAPTIONS["class_quality"],
+        columns=["set", *(measure.replace("_", " ") for measure in measures)],
+        rows=rows,
+        why="" if rows else "There are no measures of quality yet: make them with `dvc repro`.",
     )
 
 
@@ -124,9 +139,7 @@ def classes_overview(
     ]
     return Table(
         name="classes",
-        title="All classes",
-        caption="Accuracy on natural pictures in percent, by the set that classifiers were trained "
-        "on. A class leads to its page.",
+        caption=CAPTIONS["classes"],
         columns=["class", "wnid", "clarified prompt", *(config.label(name) for name in sets)],
         rows=rows,
     )
@@ -145,9 +158,7 @@ def diagnosis_overview(
     missing = "The classes have no diagnoses yet: make them with `dvc repro`."
     return Table(
         name="diagnoses",
-        title="Diagnosis of every class",
-        caption="Why training on a class's synthetic images fails, set by set; its page says because "
-        "of which numbers.",
+        caption=CAPTIONS["diagnoses"],
         columns=["class", *(config.label(name) for name in sets)],
         rows=rows,
         why="" if rows else missing,

@@ -13,11 +13,11 @@ from synset_factory.site.charts import Spec, plane_chart
 from synset_factory.site.config import ReportConfig
 from synset_factory.site.pictures import FirstImages, Picture, Strip, tar_jpegs, write_pictures
 from synset_factory.site.projection import Plane, clusters, joint_space
+from synset_factory.site.sections import query_row
 from synset_factory.tables import Undefined, paper_appendix_b, read_measured
 
 DRAKE, WHISKEY_JUG = "n01847000", "n04579145"
 HAMMER, NAIL, QUAIL = "n03481172", "n03804744", "n01806567"
-SCHOOL_BUS = "n04146614"
 SAMPLES = 3  # pictures of a row in Figures 3, 9 and 10, as in the paper
 PROMPTS_SHOWN = 4  # of PromptAug's, in Figure 4
 
@@ -171,12 +171,12 @@ def figure9(site: Path) -> list[PictureRow]:
     """Return Appendix B's queries with pictures and Centroid Accuracy."""
     rows = []
     for number, (query, paper) in enumerate(paper_appendix_b().items(), start=1):
-        name = query.replace(" ", "_")
-        row = read_measured(layout.APPENDIX_B, f"{number}_{name}")
+        name, row_name = query.replace(" ", "_"), query_row(number, query)
+        row = read_measured(layout.APPENDIX_B, row_name)
         if isinstance(row, Undefined):
             cells = [Cell(text=row.why, kind="why")]
         else:
-            interval = interval_of(layout.APPENDIX_B / f"{number}_{name}", row)
+            interval = interval_of(layout.APPENDIX_B / row_name, row)
             cells = [figure_cell("centroid_accuracy", row, paper, interval)]
         pictures = _tar_row(site, f"figure9_{name}", query, layout.appendix_b_query(name))
         rows.append(

@@ -55,7 +55,7 @@ def principal_plane(vectors: Floats) -> tuple[NDArray[np.float64], Floats, tuple
 
 
 def joint_space(classes: Sequence[Synset], config: ReportConfig) -> Plane | Undefined:
-    """Return prompts and images in one plane (Figure 7, right), a subsample of the validation split."""
+    """Return prompts and images in one plane (Figure 7, right): some of the validation split."""
 
     def compute() -> Plane:
         parts = [_read(source, config.projected) for source in SOURCES]

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import altair
 import pandas as pd
-import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from tqdm import tqdm
@@ -28,6 +26,7 @@ from synset_factory.site.class_pages import (
     diagnoses_of,
     diagnosis_overview,
     numbers_table,
+    quality_table,
 )
 from synset_factory.site.class_values import ClassValues
 from synset_factory.site.config import ReportConfig
@@ -35,6 +34,7 @@ from synset_factory.site.figures import Chart, Material, Strips, paper_figures
 from synset_factory.site.history import prompt_history
 from synset_factory.site.pictures import FOLDER, FirstImages
 from synset_factory.site.sections import claims_table, further_tables, paper_tables
+from synset_factory.site.vega import SCRIPT, vega_script
 from synset_factory.tables import Undefined, classifier_lines
 from synset_factory.whole_files import write_text
 
@@ -71,7 +71,7 @@ def write_site(site: Site, folder: Path) -> None:
     templates = _templates()
     for name in AS_THEY_ARE:
         shutil.copyfile(PAGE / name, folder / name)
-    write_text(folder / "vega.js", vega_script())
+    write_text(folder / SCRIPT, vega_script())
     names = [[each.wnid, each.prompt] for each in site.classes]
     write_text(folder / "classes.js", f"window.REPORT_CLASSES = {_json(names)};\n")
     if layout.FIGURE5.exists():
@@ -103,14 +103,6 @@ def write_site(site: Site, folder: Path) -> None:
         diagnoses=diagnosis_overview(site.classes, site.sets[1:], site.values, site.config),
     )
     write_text(folder / "index.html", index)
-
-
-def vega_script() -> str:
-    """Return the script that draws charts: vega, vega-lite and vega-embed in one, `vegaEmbed`."""
-    version = "_".join(altair.SCHEMA_VERSION.split(".")[:2])  # what the charts are written in
-    bundle = vl_convert.javascript_bundle(vl_version=version)
-    # The bundle's own short names are not to become the page's.
-    return f"(function () {{\n{bundle}\n}})();\n"
 
 
 def accuracy_bars(site: Site) -> list[dict[str, Any]]:
@@ -152,6 +144,7 @@ def _write_class_pages(site: Site, strips: Strips, templates: Environment, folde
             clarified=site.clarified.get(synset.wnid),
             strips=[strips[synset.wnid, name] for name in site.sets],
             numbers=numbers_table(synset, site.sets, site.values, site.config),
+            quality=quality_table(synset, site.sets, site.values, site.config),
             diagnoses=diagnoses_of(synset, site.sets[1:], site.values, site.config),
             history=history if isinstance(history, Undefined) else history.get(synset.wnid, []),
         )
