@@ -34,12 +34,14 @@ AMBIGUITY = DATA / "ambiguity.parquet"
 CLIP_OUTCOMES = DATA / "clip_outcomes" / "table6.parquet"
 
 APPENDIX_B_OUTCOMES = DATA / "appendix_b.parquet"
-GEOMETRY_OF_CLASSES = DATA / "geometry" / "classes.parquet"
-QUALITY_OF_CLASSES = DATA / "quality" / "classes.parquet"
-DIAGNOSIS = DATA / "diagnosis.parquet"
+GEOMETRY_CLASSES = DATA / "geometry" / "classes.parquet"
+QUALITY_CLASSES = DATA / "quality" / "classes.parquet"
+DIAGNOSES = DATA / "diagnosis.parquet"
 REPORT = DATA / "report"
 
 QUERIES_LOCK = DATA / "queries.lock"
+DIFF_REPORTS = DATA / "diff_reports"  # those of revisions, got for `synset-factory diff`
+DIFF_PAGE = DATA / "diff.html"
 EDIT_LOCK = DATA / "disambiguations.lock"
 
 METRICS = Path("metrics")

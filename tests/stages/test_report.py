@@ -5,17 +5,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from synset_factory import layout
+from synset_factory import layout, report_sheet
 from synset_factory.prompt_grammar import ClassPrompts
-from synset_factory.stages import report
-from synset_factory.stages.report import (
-    GAP,
-    SHEET_SETS,
-    ReportConfig,
-    figure5,
-    further_set,
+from synset_factory.report_sheet import GAP, figure5
+from synset_factory.report_tables import further_set
+from synset_factory.site.config import ReportConfig
+from synset_factory.tables import (
+    PAPER_SETS,
+    Row,
+    further_classifier_pairs,
+    further_clip_pairs,
+    write_rows,
 )
-from synset_factory.tables import Row, further_classifier_pairs, further_clip_pairs, write_rows
 
 SIZE, IMAGES = 48, 3
 CLASSES = [
@@ -23,26 +24,31 @@ CLASSES = [
     for wnid, synset, disamb in (("n1", "crane", "a crane bird"), ("n2", "quail", "quail"))
 ]
 CONFIG = ReportConfig(
-    labels={name: name for name in SHEET_SETS},
+    labels={name: name for name in PAPER_SETS},
     sheet_classes=2,
     sheet_images=IMAGES,
     sheet_pixels=SIZE,
+    strip_images=1,
+    strip_pixels=SIZE,
+    projected=1,
+    figure1_class="n1",
+    figure7_classes=(),
 )
 
 
 def colour(image_set: str, wnid: str, number: int) -> tuple[int, int, int]:
-    return 20 * SHEET_SETS.index(image_set), 100 if wnid == "n1" else 200, 50 * number
+    return 20 * PAPER_SETS.index(image_set), 100 if wnid == "n1" else 200, 50 * number
 
 
 def test_every_picture_lies_in_its_row_and_column(monkeypatch: pytest.MonkeyPatch) -> None:
     def pictures(image_set: str, wnid: str, count: int) -> list[Image.Image]:
         return [Image.new("RGB", (4, 4), colour(image_set, wnid, i)) for i in range(count)]
 
-    monkeypatch.setattr(report, "_pictures", pictures)
+    monkeypatch.setattr(report_sheet, "_pictures", pictures)
     sheet = figure5(CLASSES, CONFIG)
     cell, left, top = IMAGES * SIZE + 2 * GAP, 4 * SIZE, SIZE // 2
-    assert sheet.size == (left + cell * len(SHEET_SETS), top + 2 * (SIZE + GAP))
-    for column, image_set in enumerate(SHEET_SETS):
+    assert sheet.size == (left + cell * len(PAPER_SETS), top + 2 * (SIZE + GAP))
+    for column, image_set in enumerate(PAPER_SETS):
         for row, prompts in enumerate(CLASSES):
             for i in range(IMAGES):
                 # The lower right corner: no label reaches it.

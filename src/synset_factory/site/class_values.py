@@ -1,8 +1,9 @@
 """What is known of each class by number: accuracies, places in CLIP space, diagnoses."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from synset_factory import layout
 from synset_factory.config import NATURAL
 from synset_factory.tables import ClipSource, experiments
 
-Values = dict[tuple[Hashable, ...], float]
+Values = dict[tuple[Any, ...], float]  # by set, class and the like
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +46,9 @@ class ClassValues:
 def read_class_values(sets: Iterable[str]) -> ClassValues:
     """Read what the stages have written of single classes so far."""
     missing: list[str] = []
-    geometry = _read(layout.GEOMETRY_OF_CLASSES, missing)
-    quality = _read(layout.QUALITY_OF_CLASSES, missing)
-    diagnosis = _read(layout.DIAGNOSIS, missing)
+    geometry = _read(layout.GEOMETRY_CLASSES, missing)
+    quality = _read(layout.QUALITY_CLASSES, missing)
+    diagnosis = _read(layout.DIAGNOSES, missing)
     outcomes = _read(layout.CLIP_OUTCOMES, missing)
     diagnoses = {}
     if diagnosis is not None:
@@ -78,7 +79,7 @@ def _accuracies(sets: list[str], missing: list[str]) -> Values:
             right = (outcomes["predicted"] == outcomes["cls"]).groupby(
                 [outcomes["train"], outcomes["evaluation"], outcomes["cls"]]
             )
-            found |= (100.0 * right.mean()).to_dict()
+            found |= cast(Values, (100.0 * right.mean()).to_dict())
     return found
 
 
@@ -86,7 +87,7 @@ def _centroid_accuracies(outcomes: pd.DataFrame | None) -> Values:
     if outcomes is None:
         return {}
     right = outcomes.groupby(["experiment", "cls"])["centroid_accuracy"]
-    return dict((100.0 * right.mean().astype(float)).items())  # type: ignore[arg-type]
+    return cast(Values, (100.0 * right.mean().astype(float)).to_dict())
 
 
 def _long_form(table: pd.DataFrame | None, keys: list[str]) -> Values:

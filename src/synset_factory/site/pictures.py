@@ -65,7 +65,8 @@ class FirstImages:
                 columns=["wnid", "number", "prompt"],
                 filters=[("split", "=", TRAIN), ("number", "<", count)],
             ).sort_values("number")
-            self._prompts = prompts.groupby("wnid")["prompt"].agg(list).to_dict()
+            for wnid, prompt in zip(prompts["wnid"], prompts["prompt"], strict=True):
+                self._prompts.setdefault(wnid, []).append(prompt)
 
     def jpegs(self, wnid: str) -> list[bytes]:
         """Return the JPEGs of a class in the order of their numbers."""

@@ -4,7 +4,6 @@ Everything is relative, nothing is loaded from elsewhere, and equal inputs give 
 """
 
 import json
-import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from jinja2 import Environment
 from tqdm import tqdm
 
 from synset_factory import layout
@@ -34,11 +32,11 @@ from synset_factory.site.figures import Chart, Material, Strips, paper_figures
 from synset_factory.site.history import prompt_history
 from synset_factory.site.pictures import FOLDER, FirstImages
 from synset_factory.site.sections import claims_table, further_tables, paper_tables
+from synset_factory.site.templates import PAGE, templates
 from synset_factory.site.vega import SCRIPT, vega_script
 from synset_factory.tables import Undefined, classifier_lines
 from synset_factory.whole_files import write_text
 
-PAGE = Path(__file__).parent / "page"
 AS_THEY_ARE = ("report.css", "report.js")
 SHEET = FOLDER / "figure5.png"
 
@@ -68,7 +66,7 @@ class Site:
 
 def write_site(site: Site, folder: Path) -> None:
     """Fill an empty folder with the pages; `folder`/index.html is the first."""
-    templates = _templates()
+    environment = templates()
     for name in AS_THEY_ARE:
         shutil.copyfile(PAGE / name, folder / name)
     write_text(folder / SCRIPT, vega_script())
@@ -83,11 +81,11 @@ def write_site(site: Site, folder: Path) -> None:
         for name in site.sets
     }
     strips = _write_strips(site, images, folder)
-    _write_class_pages(site, strips, templates, folder)
+    _write_class_pages(site, strips, environment, folder)
     material = Material(
         site=folder, classes=site.classes, config=site.config, images=images, strips=strips
     )
-    index = templates.get_template("index.html").render(
+    index = environment.get_template("index.html").render(
         site=site,
         bars=accuracy_bars(site),
         figures=paper_figures(material),
@@ -135,9 +133,9 @@ def _write_strips(site: Site, images: Mapping[str, FirstImages], folder: Path) -
     return strips
 
 
-def _write_class_pages(site: Site, strips: Strips, templates: Environment, folder: Path) -> None:
+def _write_class_pages(site: Site, strips: Strips, environment: Environment, folder: Path) -> None:
     history = prompt_history()
-    template = templates.get_template("class.html")
+    template = environment.get_template("class.html")
     for place, synset in enumerate(tqdm(site.classes, desc="pages", unit="class", delay=3)):
         page = ClassPage(
             synset=synset,
@@ -163,24 +161,6 @@ def _chart(table: pd.DataFrame, draw: Callable[[pd.DataFrame], Spec], values: Cl
         why = " ".join(["No set has both accuracies and Centroid Distances.", *values.missing])
         return Chart(spec=None, why=why)
     return Chart(spec=draw(table))
-
-
-def _templates() -> Environment:
-    templates = Environment(
-        loader=FileSystemLoader(PAGE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters["words"] = _words
-    templates.tests["undefined_row"] = lambda value: isinstance(value, Undefined)
-    return templates
-
-
-def _words(text: str) -> Markup:
-    """Return a sentence as HTML; what stands in `backticks` is code."""
-    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _json(value: Any) -> str:
