@@ -252,7 +252,8 @@ class Commit(Revision):
         if not folder.exists():
             try:
                 with whole_folder(folder) as partial:
-                    self._files.get(layout.REPORT.as_posix(), str(partial), recursive=True)
+                    # With a slash the contents are got, not the folder into a folder.
+                    self._files.get(f"{layout.REPORT.as_posix()}/", f"{partial}/", recursive=True)
             except Exception as error:  # each kind of remote has errors of its own
                 self._fail_missing(str(layout.REPORT), error)
         return folder

@@ -188,7 +188,7 @@ def test_dvc_plots_are_drawn_without_a_network(
     run(tmp_path, "dvc", "plots", "show", "--html-template", template)
     page = watched.page
     page.goto((tmp_path / layout.DVC_PLOTS / "index.html").as_uri())
-    page.wait_for_function(f"document.querySelectorAll('.marks').length === {len(plots)}")
+    page.wait_for_function(f"document.querySelectorAll('svg.marks').length === {len(plots)}")
     assert len(plots) >= 3
     # DVC's own charts are of an older Vega-Lite, of which the console has a word.
     assert [fault for fault in watched.faults if "://" in fault] == []
