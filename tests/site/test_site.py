@@ -19,12 +19,12 @@ from tests.small_report import (
     HOSTILE,
     IMAGES,
     JAY,
-    LABELS,
     NOT_MADE,
     WHY,
     write_prompts,
     write_small_world,
 )
+from tests.small_sets import LABELS
 
 IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@example.org")
 

@@ -18,7 +18,7 @@ SCRIPT = "vega.js"
 def vega_script() -> str:
     """Return vega, vega-lite and vega-embed in one script, which gives a page `vegaEmbed`."""
     version = "_".join(altair.SCHEMA_VERSION.split(".")[:2])  # that of altair's charts
-    bundle = vl_convert.javascript_bundle(None, vl_version=version)
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", vl_version=version)
     # The bundle's own short names are not to become the page's.
     return f"(function () {{\n{bundle}\n}})();\n"
 
