@@ -1,8 +1,9 @@
 """Embeddings drawn at random: classes around means that every call shares."""
 
 import numpy as np
+import pandas as pd
 
-from synset_factory.embedding_files import Embeddings
+from synset_factory.embedding_files import COLUMNS, Embeddings, write_embeddings
 
 
 def embeddings(seed: int, classes: int, each: int) -> Embeddings:
@@ -16,3 +17,14 @@ def embeddings(seed: int, classes: int, each: int) -> Embeddings:
         labels=labels,
         keys=np.array([f"key{i}" for i in range(len(labels))]),
     )
+
+
+def store(image_set: str, parts: dict[tuple[str, str], Embeddings]) -> None:
+    """Write the embeddings of a set, by modality and split."""
+    rows = [
+        (modality, split, f"n{label}", label, key)
+        for (modality, split), each in parts.items()
+        for label, key in zip(each.labels, each.keys, strict=True)
+    ]
+    vectors = np.concatenate([each.vectors for each in parts.values()])
+    write_embeddings(image_set, pd.DataFrame(rows, columns=COLUMNS), vectors)

@@ -27,6 +27,7 @@ def small_params() -> dict[str, object]:
     params["generate"] |= {"steps": 2, "batch_size": 4}
     params["ambiguity"]["images"] = 3
     params["review_list"]["share"] = 0.67
+    params["quality"]["neighbours"] = 2
     params["train"]["seeds"] = 2
     params["train"]["classifier"] |= {"epochs": 1, "warmup_epochs": 0, "batch_size": 4}
     return params

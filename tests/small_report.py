@@ -130,8 +130,13 @@ def _rows() -> None:
     write_rows(layout.INTERVALS / "centroid_distance", {NATURAL: low_and_high})
     claim: Row = {"larger": 50.0, "smaller": 40.0, "difference": 10.0, "holds": 1}
     noisy: Row = {"difference_low": -2.0, "difference_high": 22.0, "certain": 0}
-    rows_of_claims = {"01": claim, "02": claim | noisy, "03": Undefined("Nobody has counted it.")}
-    write_rows(layout.CLAIMS, rows_of_claims)
+    untold = Undefined("Nobody has counted it.")
+    claims: dict[str, Row | Undefined] = {"01": claim, "02": claim | noisy, "03": untold}
+        "01": claim,
+        "02": claim | noisy,
+        "03": Undefined("Nobody has counted it."),
+    }
+    write_rows(layout.CLAIMS, claims)
     write_rows(layout.FRECHET, {"natural_vs_synset": {"mean_term": 0.25, "distance": 5000.0}})
 
 
@@ -152,6 +157,8 @@ def _values_of_classes() -> None:
         for number in range(IMAGES)
     ]
     _parquet(layout.CLIP_OUTCOMES, outcomes, ["experiment", "key", "cls", "centroid_accuracy"])
+    left_out = ("disamb", "", DRAKE, LABELS[DRAKE], "one image alone has no spread")
+    _parquet(layout.GEOMETRY_LEFT_OUT, [left_out], ["left", "right", "wnid", "cls", "why"])
     diagnosis = ("disamb25", JAY, LABELS[JAY], "ambiguous word", "the prompt <finds> them")
     columns = ["set", "wnid", "cls", "diagnosis", "because"]
     _parquet(layout.DIAGNOSES, [diagnosis], columns)

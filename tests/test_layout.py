@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from synset_factory import layout
-from synset_factory.config import load_common, stage_modules
+from synset_factory.config import load_common, load_params, stage_modules
 from synset_factory.fingerprint import module_path
 
 REPOSITORY = Path(__file__).parents[1]
@@ -52,7 +52,24 @@ OUTPUTS = [
     ("ambiguity", {layout.AMBIGUITY}),
     ("review_list", {layout.REVIEW_LIST, layout.AMBIGUITY_SUMMARY}),
     ("classifier_tables", {layout.TABLE1, layout.TABLE2}),
+    ("quality", {layout.QUALITY_CLASSES.parent, layout.QUALITY}),
+    (
+        "geometry",
+        {
+            layout.GEOMETRY_CLASSES.parent,
+            layout.FRECHET,
+            layout.FRECHET_CORRELATION,
+            layout.SEPARABILITY,
+            layout.CENTROID_SHIFT,
+            layout.ERROR_SPLIT,
+            layout.CONTRIBUTIONS,
+            layout.TABLE4,
+        },
+    ),
     ("compare", {layout.FURTHER_SETS}),
+    ("diagnosis", {layout.DIAGNOSES, layout.DIAGNOSIS_COUNTS}),
+    ("certainty", {layout.RESAMPLED, layout.INTERVALS}),
+    ("claims", {layout.CLAIMS, layout.CLAIMS_SUPPORT, layout.CLAIMS_LIST}),
     ("report", {layout.REPORT, layout.TABLES, layout.FIGURE5, layout.PLOTS}),
 ]
 
@@ -82,12 +99,17 @@ def test_a_stage_runs_its_own_module_and_depends_on_its_fingerprint(
 
 def test_every_dependency_is_made_by_a_stage_or_kept_in_git() -> None:
     made = set().union(*(outs(stage) for _, stage in stages()))
-    sets = load_common(REPOSITORY / "params.yaml").sets
+    params = load_params(REPOSITORY / "params.yaml")
+    sets = params["sets"]
     made |= {path.replace(KEY, name) for path in made for name in sets}
     # A stage may depend on all that lies in a folder, as `compare` does on every set's outputs.
     folders = {Path(path).parent.as_posix() for path in made}
     for name, stage in stages():
         for dependency in stage.get("deps", []):
+            # A file that params.yaml names.
+            dependency = dependency.replace(
+                "${diagnosis.vocabulary}", params["diagnosis"]["vocabulary"]
+            )
             parents = {dependency, *(p.as_posix() for p in Path(dependency).parents)}
             kept = (REPOSITORY / dependency).exists() and not dependency.startswith("data/")
             assert kept or parents & made or dependency in folders, f"{name}: {dependency}"

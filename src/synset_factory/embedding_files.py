@@ -54,3 +54,15 @@ def read_embeddings(image_set: str, modality: str, split: str) -> Embeddings:
         labels=table["cls"].to_numpy(),
         keys=np.asarray(table["key"].to_pylist()),
     )
+
+
+def read_wnids(image_set: str) -> dict[int, str]:
+    """Return the wnid of every class of a set by ImageNet's label, in their order.
+
+    Raises InputError if the set has no embeddings yet.
+    """
+    path = layout.embeddings(image_set)
+    if not path.exists():
+        raise InputError(f"{path} is missing: make it with `dvc repro`.")
+    table = pq.read_table(path, columns=["cls", "wnid"]).group_by(["cls", "wnid"]).aggregate([])
+    return dict(sorted(zip(table["cls"].to_pylist(), table["wnid"].to_pylist(), strict=True)))

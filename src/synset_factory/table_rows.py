@@ -11,12 +11,17 @@ from synset_factory import layout
 from synset_factory.config import NATURAL
 from synset_factory.embedding_files import Embeddings, read_embeddings
 from synset_factory.errors import InputError
-from synset_factory.measures.accuracy import accuracy_percent, mean_accuracy
+from synset_factory.measures.accuracy import (
+    accuracy_percent,
+    mean_accuracy,
+    per_class_accuracy,
+)
 from synset_factory.measures.centroids import (
-    average_cosine,
     centroid_distance,
     centroid_outcomes,
     class_centroids,
+    own_cosines,
+    squared_codiffs,
 )
 from synset_factory.measures.knn import nearest, vote
 from synset_factory.tables import ClipSource, Row
@@ -36,19 +41,48 @@ def read_outcomes(image_set: str) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
+def right_of_seeds(train: str, evaluation: str) -> pd.DataFrame:
+    """Return what the classifiers of one set got right of another's validation split.
+
+    bool; a row an image (cls, key), in the order of both; a column a classifier seed. Raises
+    InputError if the pair's synthetic set has not been evaluated.
+    """
+    # A pair's outcomes lie with its synthetic set.
+    outcomes = read_outcomes(evaluation if train == NATURAL else train)
+    pair = outcomes[(outcomes["train"] == train) & (outcomes["evaluation"] == evaluation)]
+    return pair.assign(right=pair["predicted"] == pair["cls"]).pivot(
+        index=["cls", "key"], columns="seed", values="right"
+    )
+
+
 def accuracy_row(train: str, evaluation: str) -> Row:
     """Return a row of Table 1 or 2: trained on one set, evaluated on another's validation split.
 
     Raises InputError if the pair's synthetic set has not been evaluated.
     """
-    # A pair's outcomes lie with its synthetic set.
-    outcomes = read_outcomes(evaluation if train == NATURAL else train)
-    pair = outcomes[(outcomes["train"] == train) & (outcomes["evaluation"] == evaluation)]
-    right = pair.assign(right=pair["predicted"] == pair["cls"]).pivot(
-        index=["cls", "key"], columns="seed", values="right"
-    )
-    labels = right.index.get_level_values("cls").to_numpy()
-    return asdict(mean_accuracy(right.to_numpy(dtype=bool).T, labels))
+    return asdict(mean_accuracy(*_outcomes_of_pair(train, evaluation)))
+
+
+def class_accuracies(train: str, evaluation: str) -> dict[int, float]:
+    """Return what `accuracy_row` averages: percent by class, by ImageNet's label."""
+    percent, classes = per_class_accuracy(*_outcomes_of_pair(train, evaluation))
+    return dict(zip(classes.tolist(), percent.tolist(), strict=True))
+
+
+def _outcomes_of_pair(train: str, evaluation: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each classifier of a pair has right, bool [S, N], and the labels [N]."""
+    right = right_of_seeds(train, evaluation)
+    return right.to_numpy(dtype=bool).T, right.index.get_level_values("cls").to_numpy()
+
+
+def read_clip_outcomes() -> pd.DataFrame:
+    """Return what became of each query of Table 6: experiment, key, cls, and the accuracies.
+
+    Raises InputError if it has not been made.
+    """
+    if not layout.CLIP_OUTCOMES.exists():
+        raise InputError(f"{layout.CLIP_OUTCOMES} is missing: make it with `dvc repro`.")
+    return pd.read_parquet(layout.CLIP_OUTCOMES)
 
 
 def read_source(source: ClipSource, split: str) -> Embeddings:
@@ -59,7 +93,9 @@ def read_source(source: ClipSource, split: str) -> Embeddings:
 def clip_row(
     references: Embeddings, queries: Embeddings, rng: np.random.Generator, *, knn: bool
 ) -> tuple[Row, dict[str, np.ndarray]]:
-    """Return a row of Table 6, and what became of each query: bool [Q] for each accuracy.
+    """Return a row of Table 6, and what its figures are means of, a value a query.
+
+    The values are bool [Q] for each accuracy, named as in the row, and `cosine`, float64 [Q].
 
     `rng` draws among equally near centroids. Without `knn` the two k-nn accuracies are absent, as
     the paper has it for queries that are one prompt a class.
@@ -75,10 +111,9 @@ def clip_row(
         outcomes["knn1_accuracy"] = neighbours[:, 0] == queries.labels
         outcomes["knn5_accuracy"] = vote(neighbours) == queries.labels
     row: Row = {name: accuracy_percent(right) for name, right in outcomes.items()}
-    row["avg_cosine_similarity"] = average_cosine(
-        queries.vectors, queries.labels, centroids, classes
-    )
-    return row, outcomes
+    cosines = own_cosines(queries.vectors, queries.labels, centroids, classes)
+    row["avg_cosine_similarity"] = float(cosines.mean())
+    return row, outcomes | {"cosine": cosines}
 
 
 def fewest_images(sets: Iterable[Embeddings]) -> int:
@@ -88,8 +123,12 @@ def fewest_images(sets: Iterable[Embeddings]) -> int:
 
 def first_of_each_class(embeddings: Embeddings, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return vectors and labels of the first `count` images of each class, in stored order."""
-    rank = pd.Series(embeddings.labels).groupby(embeddings.labels).cumcount().to_numpy()
-    return embeddings.vectors[rank < count], embeddings.labels[rank < count]
+    first = _rank_in_class(embeddings) < count
+    return embeddings.vectors[first], embeddings.labels[first]
+
+
+def _rank_in_class(embeddings: Embeddings) -> np.ndarray:
+    return pd.Series(embeddings.labels).groupby(embeddings.labels).cumcount().to_numpy()
 
 
 def distance_row(embeddings: Embeddings, count: int) -> Row:
@@ -100,3 +139,13 @@ def distance_row(embeddings: Embeddings, count: int) -> Row:
         "classes": len(per_class),
         "images_per_class": count,
     }
+
+
+def distance_values(embeddings: Embeddings, count: int) -> pd.DataFrame:
+    """Return what a set's Centroid Distance is the mean of, an image a row: cls, key, value.
+
+    The images are those of `distance_row`.
+    """
+    vectors, labels = first_of_each_class(embeddings, count)
+    keys = embeddings.keys[_rank_in_class(embeddings) < count]
+    return pd.DataFrame({"cls": labels, "key": keys, "value": squared_codiffs(vectors, labels)})

@@ -14,6 +14,8 @@ from synset_factory.measures.centroids import (
     centroid_distance,
     centroid_outcomes,
     class_centroids,
+    own_cosines,
+    squared_codiffs,
 )
 from synset_factory.measures.vectors import unit_vectors
 
@@ -93,6 +95,17 @@ def test_centroid_distance_equals_a_plain_loop() -> None:
     distance, per_class = centroid_distance(vectors, labels)
     assert per_class == pytest.approx(expected)
     assert distance == pytest.approx(sum(expected) / 6)
+
+
+def test_each_image_has_its_own_part_of_distance_and_cosine_whatever_the_order() -> None:
+    # At 45 degrees from its centroid each of class 3, at 0 degrees the one of class 8.
+    vectors, labels = np.array([[1.0, 0.0], [0.0, 5.0], [0.0, 2.0]]), np.array([3, 8, 3])
+    assert squared_codiffs(vectors, labels) == pytest.approx(
+        [(1 - np.sqrt(0.5)) ** 2, 0.0, (1 - np.sqrt(0.5)) ** 2]
+    )
+    found, classes = class_centroids(vectors, labels)
+    cosines = own_cosines(vectors, labels, found, classes)
+    assert cosines == pytest.approx([np.sqrt(0.5), 1.0, np.sqrt(0.5)])
 
 
 @property_test

@@ -6,7 +6,7 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from synset_factory.measures.frechet import Frechet, Normal, frechet
+from synset_factory.measures.frechet import BLOCK, Frechet, Normal, frechet
 
 RNG = np.random.default_rng(0)
 
@@ -30,6 +30,14 @@ def test_equal_to_scipy_on_random_embeddings(dimensions: int) -> None:
     assert found.mean_term == pytest.approx(mean, rel=1e-10)
     assert found.covariance_term == pytest.approx(covariance, rel=1e-8)
     assert found.distance == found.mean_term + found.covariance_term
+
+
+def test_more_embeddings_than_fit_in_a_block_have_one_mean_and_covariance() -> None:
+    vectors = RNG.normal(size=(2 * BLOCK + 7, 3)) + 0.5
+    found = Normal.of(vectors)
+    units = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert found.mean == pytest.approx(units.mean(axis=0))
+    assert found.covariance == pytest.approx(np.cov(units, rowvar=False))
 
 
 def test_a_case_by_hand() -> None:

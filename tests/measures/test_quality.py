@@ -10,6 +10,7 @@ from sklearn.metrics.pairwise import polynomial_kernel
 from vendi_score import vendi
 
 from synset_factory.measures.quality import cmmd, kid, neighbourhoods, vendi_score
+from synset_factory.measures.vectors import UndefinedMeasure
 
 RNG = np.random.default_rng(0)
 
@@ -86,6 +87,19 @@ def test_order_length_and_rotation_change_nothing(seed: int) -> None:
         assert measure(changed, right @ rotation) == pytest.approx(measure(left, right), abs=1e-9)
     assert vendi_score(changed) == pytest.approx(vendi_score(left))
     assert neighbourhoods(changed, right @ rotation, 3) == neighbourhoods(left, right, 3)
+
+
+def test_copies_are_never_nearer_than_copies_however_they_are_turned() -> None:
+    # Generated copies of one natural image: all within natural neighbourhoods, and nothing else.
+    natural, copies = directions(30, 8), np.empty((20, 8))
+    copies[:] = 3.0 * natural[0]
+    rotation, _ = np.linalg.qr(RNG.normal(size=(8, 8)))
+    found = neighbourhoods(natural, copies, 5)
+    assert (found.precision, found.recall) == (1.0, 0.0)
+    assert neighbourhoods(natural @ rotation, copies @ rotation, 5) == found
+    # Natural copies have no neighbourhoods that anything could lie in.
+    with pytest.raises(UndefinedMeasure, match="each natural image has 5 copies of itself"):
+        neighbourhoods(copies @ rotation, natural @ rotation, 5)
 
 
 def test_too_few_images_are_named() -> None:

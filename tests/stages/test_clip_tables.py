@@ -17,7 +17,7 @@ def test_rows_whose_queries_are_one_prompt_a_class_have_no_knn() -> None:
     one_a_class = embeddings(0, 5, 1)
     row, outcomes = experiment_outcomes(experiments()[34], one_a_class, one_a_class, seed=0)
     assert sorted(row) == ["avg_cosine_similarity", "centroid_accuracy"]
-    assert list(outcomes) == ["experiment", "key", "cls", "centroid_accuracy"]
+    assert list(outcomes) == ["experiment", "key", "cls", "centroid_accuracy", "cosine"]
 
 
 def test_outcomes_have_a_row_a_query_in_the_order_of_the_queries() -> None:
@@ -28,6 +28,7 @@ def test_outcomes_have_a_row_a_query_in_the_order_of_the_queries() -> None:
     assert list(outcomes["cls"]) == list(queries.labels)
     for name in ("centroid_accuracy", "knn1_accuracy", "knn5_accuracy"):
         assert 100 * outcomes[name].mean() == pytest.approx(row[name])
+    assert outcomes["cosine"].mean() == pytest.approx(row["avg_cosine_similarity"], abs=1e-12)
 
 
 def test_the_papers_averages_are_those_of_its_rows() -> None:

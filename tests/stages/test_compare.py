@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -12,11 +11,10 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from synset_factory import layout
 from synset_factory.config import load_params
-from synset_factory.embedding_files import COLUMNS, Embeddings, write_embeddings
 from synset_factory.stages import compare
 from synset_factory.table_rows import read_outcomes
 from synset_factory.tables import further_sets
-from tests.drawn_embeddings import embeddings
+from tests.drawn_embeddings import embeddings, store
 
 REPOSITORY = Path(__file__).parents[2]
 ROWS = layout.FURTHER_SETS
@@ -26,17 +24,6 @@ CLIP_ROWS = [
     "natural_im_on_warm_im", "warm_im_on_warm_im", "warm_prmt_on_warm_im",
     "natural_im_on_warm_prmt", "warm_im_on_warm_prmt",
 ]  # fmt: skip
-
-
-def store(image_set: str, parts: dict[tuple[str, str], Embeddings]) -> None:
-    """Write the embeddings of a set, by modality and split."""
-    rows = [
-        (modality, split, f"n{label}", label, key)
-        for (modality, split), each in parts.items()
-        for label, key in zip(each.labels, each.keys, strict=True)
-    ]
-    vectors = np.concatenate([each.vectors for each in parts.values()])
-    write_embeddings(image_set, pd.DataFrame(rows, columns=COLUMNS), vectors)
 
 
 def store_set(name: str, *, images: int, prompts: int, first_seed: int) -> None:

@@ -15,6 +15,7 @@ COMMANDS = (
     "mend_remote",
     "plan",
     "review",
+    "seeds",
     "validate",
 )
 

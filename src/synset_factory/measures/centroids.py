@@ -52,14 +52,22 @@ def centroid_distance(embeddings: Floats, labels: Labels) -> tuple[float, NDArra
     embeddings: [N, D]; labels: [N]. Returns (the set's distance, float64 [C] a class, in the order
     of `class_centroids`). Raises ValueError as `class_centroids` does.
     """
-    centroids, _ = class_centroids(embeddings, labels)
-    per_class = np.array(
-        [
-            np.mean(codiff(embeddings[rows], centroid) ** 2)
-            for rows, centroid in zip(_rows_by_class(labels), centroids, strict=True)
-        ]
-    )
+    squares = squared_codiffs(embeddings, labels)
+    per_class = np.array([np.mean(squares[rows]) for rows in _rows_by_class(labels)])
     return float(per_class.mean()), per_class
+
+
+def squared_codiffs(embeddings: Floats, labels: Labels) -> NDArray[np.float64]:
+    """codiff(e^i, M_{S,c})^2 of every embedding: what a Centroid Distance is the mean of.
+
+    embeddings: [N, D]; labels: [N]. Returns float64 [N]. Raises ValueError as `class_centroids`
+    does.
+    """
+    centroids, _ = class_centroids(embeddings, labels)
+    squares = np.empty(len(embeddings))
+    for rows, centroid in zip(_rows_by_class(labels), centroids, strict=True):
+        squares[rows] = codiff(embeddings[rows], centroid) ** 2
+    return squares
 
 
 def centroid_outcomes(
@@ -112,15 +120,25 @@ def average_cosine(
 ) -> float:
     """Mean cosine similarity of a query to the centroid of its own class (Tables 3, 5 and 6).
 
+    Every query counts once. Arguments and errors are those of `own_cosines`.
+    """
+    return float(own_cosines(queries, query_labels, centroids, classes).mean())
+
+
+def own_cosines(
+    queries: Floats, query_labels: Labels, centroids: Floats, classes: Labels
+) -> NDArray[np.float64]:
+    """Cosine similarity of every query to the centroid of its own class, float64 [Q].
+
     queries: [Q, D]; query_labels: [Q]; centroids: [C, D]; classes: [C], their labels, each once.
-    Every query counts once. Raises ValueError for a query class that has no centroid, naming it.
+    Raises ValueError for a query class that has no centroid, naming it.
     """
     own = _own_centroid(query_labels, len(queries), classes, len(centroids))
     references = unit_vectors(centroids)
-    total = 0.0
+    cosines = np.empty(len(queries))
     for rows in _blocks(len(queries)):
-        total += float((unit_vectors(queries, rows) * references[own[rows]]).sum())
-    return total / len(queries)
+        cosines[rows] = (unit_vectors(queries, rows) * references[own[rows]]).sum(axis=1)
+    return cosines
 
 
 def _rows_by_class(labels: Labels) -> list[NDArray[np.intp]]:

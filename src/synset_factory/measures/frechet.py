@@ -1,4 +1,4 @@
-"""Fréchet distance between two sets of embeddings, its two terms apart (Section 4)."""
+"""Fréchet distance between two sets of embeddings, its two terms apart (Section 3, Reason #2)."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from synset_factory.measures.vectors import Floats, UndefinedMeasure, unit_vectors
+
+BLOCK = 4096  # embeddings at a time: bounds the memory, shapes no result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +38,15 @@ class Normal:
         """
         if len(embeddings) < 2:
             raise UndefinedMeasure("a covariance needs at least two embeddings")
-        units = unit_vectors(embeddings)
-        mean = units.mean(axis=0)
-        centred = units - mean
-        return Normal(mean=mean, covariance=centred.T @ centred / (len(units) - 1))
+        blocks = [slice(start, start + BLOCK) for start in range(0, len(embeddings), BLOCK)]
+        width = embeddings.shape[1]
+        mean, scatter = np.zeros(width), np.zeros((width, width))
+        for rows in blocks:
+            mean += unit_vectors(embeddings, rows).sum(axis=0) / len(embeddings)
+        for rows in blocks:
+            centred = unit_vectors(embeddings, rows) - mean
+            scatter += centred.T @ centred
+        return Normal(mean=mean, covariance=scatter / (len(embeddings) - 1))
 
 
 def frechet(left: Normal, right: Normal) -> Frechet:

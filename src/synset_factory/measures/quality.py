@@ -16,6 +16,7 @@ from synset_factory.measures.vectors import Floats, UndefinedMeasure, unit_vecto
 BLOCK = 1024  # rows compared at a time: bounds the memory, shapes no result
 CMMD_SIGMA = 10.0  # of Jayasumana et al. 2024
 CMMD_SCALE = 1000.0  # theirs as well
+SMALLEST_DISTANCE = 1e-12  # squared; what is nearer is the same direction but for rounding
 Kernel = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # of cosines
 
 
@@ -33,13 +34,16 @@ def neighbourhoods(natural: Floats, generated: Floats, k: int) -> Neighbourhoods
     """Improved precision and recall (Kynkäänniemi et al. 2019), density, coverage (Naeem 2020).
 
     An image's neighbourhood is the ball that reaches to its k-th nearest other image of its set.
-    natural: [N, D]; generated: [M, D]; both more than k. Raises UndefinedMeasure for fewer, or for
-    an embedding without a direction.
+    natural: [N, D]; generated: [M, D]; both more than k. Raises UndefinedMeasure for fewer, for
+    an embedding without a direction, or where natural images are so many copies that no
+    neighbourhood reaches anywhere. Generated copies are no fault: their recall is 0.
     """
     if min(len(natural), len(generated)) <= k:
         raise UndefinedMeasure(f"neighbourhoods of {k} need more than {k} images a set")
     real, fake = unit_vectors(natural), unit_vectors(generated)
     real_radii, fake_radii = _radii(real, k), _radii(fake, k)
+    if not real_radii.any():
+        raise UndefinedMeasure(f"each natural image has {k} copies of itself: no neighbourhoods")
     in_real = np.zeros(len(fake), dtype=np.intp)  # natural balls that each generated image lies in
     in_fake = np.zeros(len(real), dtype=bool)
     covered = np.zeros(len(real), dtype=bool)
@@ -118,8 +122,9 @@ def _kernel_sum(kernel: Kernel, rows: NDArray[np.float64], columns: NDArray[np.f
 
 
 def _squared_distances(cosines: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of unit vectors: |x - y|^2 = 2 - 2 x . y."""
-    return np.asarray(2.0 - 2.0 * cosines)
+    """Of unit vectors: |x - y|^2 = 2 - 2 x . y, and 0 where only rounding is left."""
+    distances = 2.0 - 2.0 * cosines
+    return np.where(distances < SMALLEST_DISTANCE, 0.0, distances)
 
 
 def _radii(units: NDArray[np.float64], k: int) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from synset_factory.config import NATURAL
 from synset_factory.prompt_files import Synset
 from synset_factory.site.captions import CAPTIONS
 from synset_factory.site.cells import Cell, Table, text_cell, told
-from synset_factory.site.class_values import ClassValues
+from synset_factory.site.class_facts import ClassFacts
 from synset_factory.site.config import ReportConfig
 from synset_factory.site.history import Change
 from synset_factory.site.pictures import Strip
@@ -50,12 +50,12 @@ class ClassPage:
 
 
 def numbers_table(
-    synset: Synset, sets: Sequence[str], values: ClassValues, config: ReportConfig
+    synset: Synset, sets: Sequence[str], facts: ClassFacts, config: ReportConfig
 ) -> Table:
     """Return how a class is recognised in each set, and where it lies in CLIP space."""
     rows = []
     for image_set in sets:
-        found = class_figures(image_set, synset.class_index, values)
+        found = class_figures(image_set, synset.class_index, facts)
         cells = [_cell(*each) for each in zip(COLUMNS, found, strict=True)]
         rows.append([text_cell(config.label(image_set)), *cells])
     return Table(
@@ -63,18 +63,18 @@ def numbers_table(
         caption=CAPTIONS["class_numbers"],
         columns=["set", *COLUMNS],
         rows=rows,
-        notes=values.missing,
+        notes=[*facts.left_out.get(synset.class_index, ()), *facts.missing],
     )
 
 
 def quality_table(
-    synset: Synset, sets: Sequence[str], values: ClassValues, config: ReportConfig
+    synset: Synset, sets: Sequence[str], facts: ClassFacts, config: ReportConfig
 ) -> Table:
     """Return the measures of quality of a class in each set."""
-    measures = list(dict.fromkeys(str(measure) for measure, *_ in values.quality))
+    measures = list(dict.fromkeys(str(measure) for measure, *_ in facts.quality))
     rows = []
     for image_set in sets if measures else ():
-        found = [values.quality.get((m, image_set, synset.class_index)) for m in measures]
+        found = [facts.quality.get((m, image_set, synset.class_index)) for m in measures]
         cells = [_cell(*each) for each in zip(measures, found, strict=True)]
         rows.append([text_cell(config.label(image_set)), *cells])
     return Table(
@@ -86,26 +86,26 @@ def quality_table(
     )
 
 
-def class_figures(image_set: str, label: int, values: ClassValues) -> list[float | None]:
+def class_figures(image_set: str, label: int, facts: ClassFacts) -> list[float | None]:
     """Return COLUMNS of a class in a set."""
     images = ClipSource(image_set=image_set, modality="image")
     prompts = ClipSource(image_set=PROMPTS_OF.get(image_set, "disamb25"), modality="prompt")
     return [
-        values.accuracies.get((image_set, NATURAL, label)),
-        values.accuracies.get((NATURAL, image_set, label)),
-        values.accuracies.get((image_set, image_set, label)),
-        values.centroid_accuracy(prompts, images, label),
-        values.centroid_accuracy(images, images, label),
-        values.centroid_distance(image_set, label),
-        values.shift_from_natural(image_set, label),
+        facts.accuracies.get((image_set, NATURAL, label)),
+        facts.accuracies.get((NATURAL, image_set, label)),
+        facts.accuracies.get((image_set, image_set, label)),
+        facts.centroid_accuracy(prompts, images, label),
+        facts.centroid_accuracy(images, images, label),
+        facts.centroid_distance(image_set, label),
+        facts.shift_from_natural(image_set, label),
     ]
 
 
 def diagnoses_of(
-    synset: Synset, sets: Sequence[str], values: ClassValues, config: ReportConfig
+    synset: Synset, sets: Sequence[str], facts: ClassFacts, config: ReportConfig
 ) -> list[Diagnosis]:
     """Return the diagnosis of a class in each set that has one."""
-    found = [(name, values.diagnoses.get((name, synset.class_index))) for name in sets]
+    found = [(name, facts.diagnoses.get((name, synset.class_index))) for name in sets]
     return [
         Diagnosis(label=config.label(name), name=each[0], because=each[1])
         for name, each in found
@@ -117,7 +117,7 @@ def classes_overview(
     classes: Sequence[Synset],
     clarified: dict[str, str],
     sets: Sequence[str],
-    values: ClassValues,
+    facts: ClassFacts,
     config: ReportConfig,
 ) -> Table:
     """Return all classes with their accuracy on natural pictures for each training set."""
@@ -131,7 +131,7 @@ def classes_overview(
             text_cell(synset.wnid),
             text_cell(clarified.get(synset.wnid, "")),
             *(
-                _cell("accuracy", values.accuracies.get((name, NATURAL, synset.class_index)))
+                _cell("accuracy", facts.accuracies.get((name, NATURAL, synset.class_index)))
                 for name in sets
             ),
         ]
@@ -146,12 +146,12 @@ def classes_overview(
 
 
 def diagnosis_overview(
-    classes: Sequence[Synset], sets: Sequence[str], values: ClassValues, config: ReportConfig
+    classes: Sequence[Synset], sets: Sequence[str], facts: ClassFacts, config: ReportConfig
 ) -> Table:
     """Return the diagnosis of every class in every set."""
     rows = []
-    for synset in classes if values.diagnoses else ():
-        found = [values.diagnoses.get((name, synset.class_index), (NO_FIGURE, "")) for name in sets]
+    for synset in classes if facts.diagnoses else ():
+        found = [facts.diagnoses.get((name, synset.class_index), (NO_FIGURE, "")) for name in sets]
         cells = [Cell(text=name, sort=name, kind="diagnosis") for name, _ in found]
         href = f"classes/{synset.wnid}.html"
         rows.append([Cell(text=synset.lemmas[0], sort=synset.lemmas[0].lower(), href=href), *cells])

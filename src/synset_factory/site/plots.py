@@ -7,7 +7,7 @@ import pandas as pd
 from synset_factory import layout
 from synset_factory.config import NATURAL, Common
 from synset_factory.prompt_files import Synset
-from synset_factory.site.class_values import ClassValues
+from synset_factory.site.class_facts import ClassFacts
 from synset_factory.site.config import ReportConfig
 from synset_factory.tables import Undefined, further_sets, read_measured
 from synset_factory.whole_files import whole_folder
@@ -18,14 +18,14 @@ CLASSES_COLUMNS = [
 ]
 
 
-def sets_table(values: ClassValues, common: Common, config: ReportConfig) -> pd.DataFrame:
+def sets_table(facts: ClassFacts, common: Common, config: ReportConfig) -> pd.DataFrame:
     """Return a row for each set that has both: its Centroid Distance, and the mean accuracy on
     natural images of the classifiers trained on it."""
     further, rows = further_sets(common.sets), []
     for image_set in [NATURAL, *common.sets]:
         accuracies = [
             value
-            for (train, evaluation, _), value in values.accuracies.items()
+            for (train, evaluation, _), value in facts.accuracies.items()
             if (train, evaluation) == (image_set, NATURAL)
         ]
         distance = read_measured(layout.CENTROID_DISTANCE, image_set)
@@ -39,18 +39,18 @@ def sets_table(values: ClassValues, common: Common, config: ReportConfig) -> pd.
 
 
 def classes_table(
-    classes: Sequence[Synset], values: ClassValues, common: Common, config: ReportConfig
+    classes: Sequence[Synset], facts: ClassFacts, common: Common, config: ReportConfig
 ) -> pd.DataFrame:
     """Return the same for every class of every set."""
     rows = []
     for image_set in [NATURAL, *common.sets]:
         for synset in classes:
             label = synset.class_index
-            distance = values.centroid_distance(image_set, label)
-            accuracy = values.accuracies.get((image_set, NATURAL, label))
+            distance = facts.centroid_distance(image_set, label)
+            accuracy = facts.accuracies.get((image_set, NATURAL, label))
             if distance is None or accuracy is None:
                 continue
-            diagnosis, _ = values.diagnoses.get((image_set, label), ("none yet", ""))
+            diagnosis, _ = facts.diagnoses.get((image_set, label), ("none yet", ""))
             of_class = (synset.lemmas[0], synset.wnid, round(distance, 6), round(accuracy, 4))
             rows.append((config.label(image_set), image_set, *of_class, diagnosis))
     return pd.DataFrame(rows, columns=CLASSES_COLUMNS)

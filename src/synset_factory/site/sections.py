@@ -1,13 +1,12 @@
 """Which tables the site shows: this run beside the paper, and what the paper has no table for."""
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 
 from synset_factory import layout
+from synset_factory.claims import read_claims, verdict
 from synset_factory.config import Common
 from synset_factory.site.captions import CAPTIONS, of_classifiers, of_space
 from synset_factory.site.cells import (
@@ -93,13 +92,10 @@ def further_tables(common: Common, config: ReportConfig) -> list[Table]:
 
 def claims_table() -> Table:
     """Return the paper's claims with the two numbers of each, and whether it holds in this run."""
-    claims = {int(row["number"]): row for row in _paper_claims()}
     rows = []
-    for path in sorted(layout.CLAIMS.glob("*.json")):
-        claim = claims.get(int(path.stem), {"place": "", "claim": ""})
-        heads = [path.stem, claim["place"], claim["claim"]]
-        row = read_measured(layout.CLAIMS, path.stem)
-        rows.append([*(text_cell(head) for head in heads), *_claim_cells(row)])
+    for claim in read_claims() if layout.CLAIMS.exists() else ():
+        heads = [text_cell(part) for part in (claim.name, claim.place, claim.claim)]
+        rows.append([*heads, *_claim_cells(read_measured(layout.CLAIMS, claim.name))])
     return Table(
         name="claims",
         caption=CAPTIONS["claims"],
@@ -129,16 +125,9 @@ def _claim_cells(row: Row | Undefined) -> list[Cell]:
     if isinstance(row, Undefined):
         return [Cell(text=row.why, kind="why", span=3), Cell(text="cannot be told", sort="unknown")]
     numbers = [figure_cell(key, row, {}, row) for key in ("larger", "smaller", "difference")]
-    verdict = "holds" if row["holds"] else "fails"
-    certain = row.get("certain", 1)
-    text = verdict if certain else f"{verdict}, inside its noise"
-    kind = f"verdict {verdict}" if certain else f"verdict {verdict} noise"
-    return [*numbers, Cell(text=text, sort=text, kind=kind)]
-
-
-def _paper_claims() -> list[dict[str, str]]:
-    path = files("synset_factory") / "paper" / "claims.csv"
-    return list(csv.DictReader(path.read_text("utf-8").splitlines())) if path.is_file() else []
+    said = verdict(row)
+    kind = f"verdict {said.replace(',', '')}"  # holds or fails, and perhaps "inside its noise"
+    return [*numbers, Cell(text=said, sort=said, kind=kind)]
 
 
 def _classifier_table(name: str, folder: Path, config: ReportConfig) -> Table:

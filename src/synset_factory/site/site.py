@@ -18,6 +18,7 @@ from synset_factory import layout
 from synset_factory.config import NATURAL, Common
 from synset_factory.prompt_files import Synset
 from synset_factory.site.charts import Spec, classes_chart, sets_chart
+from synset_factory.site.class_facts import ClassFacts, diagnosis_rules
 from synset_factory.site.class_pages import (
     ClassPage,
     classes_overview,
@@ -26,7 +27,6 @@ from synset_factory.site.class_pages import (
     numbers_table,
     quality_table,
 )
-from synset_factory.site.class_values import ClassValues
 from synset_factory.site.config import ReportConfig
 from synset_factory.site.figures import Chart, Material, Strips, paper_figures
 from synset_factory.site.history import prompt_history
@@ -49,7 +49,7 @@ class Site:
     config: ReportConfig
     classes: Sequence[Synset]  # of this world, in label order
     clarified: Mapping[str, str]  # prompts of disambiguations.csv by wnid
-    values: ClassValues
+    facts: ClassFacts
     sets_table: pd.DataFrame  # of plots.sets_table
     classes_table: pd.DataFrame  # of plots.classes_table
 
@@ -90,15 +90,16 @@ def write_site(site: Site, folder: Path) -> None:
         bars=accuracy_bars(site),
         figures=paper_figures(material),
         sheet=SHEET.as_posix() if layout.FIGURE5.exists() else "",
-        sets_chart=_chart(site.sets_table, sets_chart, site.values),
-        classes_chart=_chart(site.classes_table, classes_chart, site.values),
+        sets_chart=_chart(site.sets_table, sets_chart, site.facts),
+        classes_chart=_chart(site.classes_table, classes_chart, site.facts),
         paper_tables=paper_tables(site.config),
         claims=claims_table(),
         further_tables=further_tables(site.common, site.config),
         overview=classes_overview(
-            site.classes, dict(site.clarified), site.sets, site.values, site.config
+            site.classes, dict(site.clarified), site.sets, site.facts, site.config
         ),
-        diagnoses=diagnosis_overview(site.classes, site.sets[1:], site.values, site.config),
+        rules=diagnosis_rules(),
+        diagnoses=diagnosis_overview(site.classes, site.sets[1:], site.facts, site.config),
     )
     write_text(folder / "index.html", index)
 
@@ -141,9 +142,9 @@ def _write_class_pages(site: Site, strips: Strips, environment: Environment, fol
             synset=synset,
             clarified=site.clarified.get(synset.wnid),
             strips=[strips[synset.wnid, name] for name in site.sets],
-            numbers=numbers_table(synset, site.sets, site.values, site.config),
-            quality=quality_table(synset, site.sets, site.values, site.config),
-            diagnoses=diagnoses_of(synset, site.sets[1:], site.values, site.config),
+            numbers=numbers_table(synset, site.sets, site.facts, site.config),
+            quality=quality_table(synset, site.sets, site.facts, site.config),
+            diagnoses=diagnoses_of(synset, site.sets[1:], site.facts, site.config),
             history=history if isinstance(history, Undefined) else history.get(synset.wnid, []),
         )
         html = template.render(
@@ -156,9 +157,9 @@ def _write_class_pages(site: Site, strips: Strips, environment: Environment, fol
         write_text(folder / "classes" / f"{synset.wnid}.html", html)
 
 
-def _chart(table: pd.DataFrame, draw: Callable[[pd.DataFrame], Spec], values: ClassValues) -> Chart:
+def _chart(table: pd.DataFrame, draw: Callable[[pd.DataFrame], Spec], facts: ClassFacts) -> Chart:
     if table.empty:
-        why = " ".join(["No set has both accuracies and Centroid Distances.", *values.missing])
+        why = " ".join(["No set has both accuracies and Centroid Distances.", *facts.missing])
         return Chart(spec=None, why=why)
     return Chart(spec=draw(table))
 

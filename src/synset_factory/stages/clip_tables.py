@@ -4,24 +4,32 @@ Nothing here depends on a classifier. References are always the training split, 
 validation split, prompts included.
 """
 
+from contextlib import ExitStack
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from synset_factory import layout
-from synset_factory.config import NATURAL, claim_world, load_common
+from synset_factory.config import claim_world, load_common
 from synset_factory.embedding_files import IMAGE, Embeddings
 from synset_factory.errors import run_main
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
-from synset_factory.table_rows import clip_row, distance_row, fewest_images, read_source
-from synset_factory.tables import ClipSource, Experiment, Row, experiments, write_rows
+from synset_factory.table_rows import (
+    clip_row,
+    distance_row,
+    distance_values,
+    fewest_images,
+    read_source,
+)
+from synset_factory.tables import PAPER_SETS, ClipSource, Experiment, Row, experiments, write_rows
 from synset_factory.whole_files import whole_file
 
-# The sets of the paper, and the one that it mentions without a line: guidance scale 1.0.
-DISTANCE_SETS = (NATURAL, "synset", "disamb", "disamb25", "disamb10", "promptaug")
 ACCURACIES = ("centroid_accuracy", "knn1_accuracy", "knn5_accuracy")
 
 
@@ -31,12 +39,25 @@ def distance_rows(sets: dict[str, Embeddings]) -> dict[str, Row]:
     return {name: distance_row(embeddings, count) for name, embeddings in sets.items()}
 
 
+def write_distance_outcomes(path: Path, sets: dict[str, Embeddings]) -> None:
+    """Write what the Centroid Distances are means of: set, cls, key, value (squared codiff)."""
+    count = fewest_images(sets.values())
+    with ExitStack() as stack:
+        writer: pq.ParquetWriter | None = None
+        for name, each in sets.items():
+            table = pa.Table.from_pandas(
+                distance_values(each, count).assign(set=name), preserve_index=False
+            )
+            writer = writer or stack.enter_context(pq.ParquetWriter(path, table.schema))
+            writer.write_table(table)
+
+
 def experiment_outcomes(
     experiment: Experiment, references: Embeddings, queries: Embeddings, seed: int
 ) -> tuple[Row, pd.DataFrame]:
-    """Return a row of Table 6, and what became of each query.
+    """Return a row of Table 6, and what its figures are means of.
 
-    The table has a row a query: experiment, key, cls and, true or false, what the row counts.
+    The table has a row a query: experiment, key, cls, true or false what the row counts, cosine.
     """
     rng = np.random.default_rng(derive_seed(seed, "table6", experiment.number))
     row, outcomes = clip_row(references, queries, rng, knn=experiment.has_knn)
@@ -57,9 +78,11 @@ def main() -> None:
     claim_world(common.world)
     read = cache(read_source)
 
-    sources = {name: ClipSource(image_set=name, modality=IMAGE) for name in DISTANCE_SETS}
-    distances = distance_rows({name: read(source, TRAIN) for name, source in sources.items()})
-    write_rows(layout.CENTROID_DISTANCE, distances)
+    sources = {name: ClipSource(image_set=name, modality=IMAGE) for name in PAPER_SETS}
+    images = {name: read(source, TRAIN) for name, source in sources.items()}
+    write_rows(layout.CENTROID_DISTANCE, distance_rows(images))
+    with whole_file(layout.DISTANCE_OUTCOMES) as partial:
+        write_distance_outcomes(partial, images)
     rows, outcomes = {}, []
     for experiment in tqdm(experiments(), desc="Table 6", unit="row"):
         references, queries = read(experiment.reference, TRAIN), read(experiment.query, VALIDATION)

@@ -14,7 +14,7 @@ from synset_factory.prompt_files import (
 )
 from synset_factory.report_sheet import figure5
 from synset_factory.report_tables import tables_text
-from synset_factory.site.class_values import read_class_values
+from synset_factory.site.class_facts import read_class_facts
 from synset_factory.site.config import ReportConfig
 from synset_factory.site.plots import classes_table, sets_table, write_plots
 from synset_factory.site.site import Site, write_site
@@ -38,16 +38,16 @@ def main() -> None:
     with whole_file(layout.FIGURE5) as partial:
         sheet.quantize(256).save(partial, format="PNG", optimize=True)
 
-    values = read_class_values(common.sets)
-    sets = sets_table(values, common, config)
-    of_classes = classes_table(world, values, common, config)
+    facts = read_class_facts(common.sets, config.labels)
+    sets = sets_table(facts, common, config)
+    of_classes = classes_table(world, facts, common, config)
     write_plots(sets, of_classes)
     site = Site(
         common=common,
         config=config,
         classes=world,
         clarified=clarified,
-        values=values,
+        facts=facts,
         sets_table=sets,
         classes_table=of_classes,
     )

@@ -5,7 +5,7 @@ import sys
 
 from synset_factory.errors import run_main
 
-PARTS = ("web", "natural", "clip", "text_to_image", "known_causes")
+PARTS = ("web", "natural", "clip", "text_to_image", "known_causes", "known_diagnoses")
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1] not in PARTS:

@@ -1,21 +1,23 @@
 """What is known of each class by number: accuracies, places in CLIP space, diagnoses."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 
 from synset_factory import layout
-from synset_factory.config import NATURAL
+from synset_factory.config import NATURAL, load_params
+from synset_factory.measures.diagnosis import Limits, rules_in_words
 from synset_factory.tables import ClipSource, experiments
 
 Values = dict[tuple[Any, ...], float]  # by set, class and the like
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassValues:
+class ClassFacts:
     """Values of single classes (ImageNet's labels). What there is none of is absent."""
 
     accuracies: Values  # (train, evaluation, class) -> percent, mean over seeds
@@ -23,6 +25,7 @@ class ClassValues:
     geometry: Values  # (measure, left, right, class); right is "" where a measure has one side
     quality: Values  # (measure, set, class)
     diagnoses: dict[tuple[str, int], tuple[str, str]]  # (set, class) -> (diagnosis, because)
+    left_out: dict[int, list[str]]  # class -> sentences: which measures it has none of, and why
     missing: list[str] = field(default_factory=list)  # sentences: which files are not there
 
     def centroid_distance(self, image_set: str, label: int) -> float | None:
@@ -43,8 +46,8 @@ class ClassValues:
         return self.centroid_accuracies.get((number, label))
 
 
-def read_class_values(sets: Iterable[str]) -> ClassValues:
-    """Read what the stages have written of single classes so far."""
+def read_class_facts(sets: Iterable[str], labels: Mapping[str, str]) -> ClassFacts:
+    """Read what the stages have written of single classes so far; `labels` are names of sets."""
     missing: list[str] = []
     geometry = _read(layout.GEOMETRY_CLASSES, missing)
     quality = _read(layout.QUALITY_CLASSES, missing)
@@ -54,14 +57,24 @@ def read_class_values(sets: Iterable[str]) -> ClassValues:
     if diagnosis is not None:
         columns = [diagnosis[name].tolist() for name in ("set", "cls", "diagnosis", "because")]
         diagnoses = {(s, c): (name, why) for s, c, name, why in zip(*columns, strict=True)}
-    return ClassValues(
+    return ClassFacts(
         accuracies=_accuracies([NATURAL, *sets], missing),
         centroid_accuracies=_centroid_accuracies(outcomes),
         geometry=_long_form(geometry, ["measure", "left", "right", "cls"]),
         quality=_long_form(quality, ["measure", "set", "cls"]),
         diagnoses=diagnoses,
+        left_out=_left_out(labels),
         missing=missing,
     )
+
+
+def diagnosis_rules() -> dict[str, str]:
+    """Return for each diagnosis the sentence that says when it is given, the first first."""
+    section = load_params().get("diagnosis") or {}
+    names = [each.name for each in fields(Limits)]
+    if any(name not in section for name in names):
+        return {}
+    return rules_in_words(Limits(**{name: section[name] for name in names}))
 
 
 def _read(path: Path, missing: list[str]) -> pd.DataFrame | None:
@@ -69,6 +82,19 @@ def _read(path: Path, missing: list[str]) -> pd.DataFrame | None:
         return pd.read_parquet(path)
     missing.append(f"{path} is missing: make it with `dvc repro`.")
     return None
+
+
+def _left_out(labels: Mapping[str, str]) -> dict[int, list[str]]:
+    found: defaultdict[int, list[str]] = defaultdict(list)
+    for path, sides in (
+        (layout.GEOMETRY_LEFT_OUT, ["left", "right"]),
+        (layout.QUALITY_LEFT_OUT, ["set"]),
+    ):
+        if path.exists():
+            for row in pd.read_parquet(path).to_dict("records"):
+                names = [labels.get(row[side], row[side]) for side in sides if row[side]]
+                found[row["cls"]].append(f"{' beside '.join(names)}: {row['why']}.")
+    return {label: list(dict.fromkeys(sentences)) for label, sentences in found.items()}
 
 
 def _accuracies(sets: list[str], missing: list[str]) -> Values:
