@@ -132,10 +132,6 @@ def _rows() -> None:
     noisy: Row = {"difference_low": -2.0, "difference_high": 22.0, "certain": 0}
     untold = Undefined("Nobody has counted it.")
     claims: dict[str, Row | Undefined] = {"01": claim, "02": claim | noisy, "03": untold}
-        "01": claim,
-        "02": claim | noisy,
-        "03": Undefined("Nobody has counted it."),
-    }
     write_rows(layout.CLAIMS, claims)
     write_rows(layout.FRECHET, {"natural_vs_synset": {"mean_term": 0.25, "distance": 5000.0}})
 
