@@ -173,11 +173,11 @@ def test_a_figure_stands_with_its_interval_and_the_papers(pages: dict[str, Parse
 
 def test_claims_say_whether_they_hold_and_what_is_noise(pages: dict[str, Parsed]) -> None:
     rows = [row for row in pages["index.html"].rows if re.match(r"0[123] ", row)]
-    assert rows[0].endswith("50 40 10 holds")
-    assert rows[1].endswith("50 40 10 [-2, 22] holds, inside its noise")
-    assert rows[2].endswith("Nobody has counted it. cannot be told")
+    assert rows[0].endswith("holds 50 40 10")
+    assert rows[1].endswith("holds, inside its noise 50 40 10 [-2, 22]")
+    assert rows[2].endswith("cannot be told Nobody has counted it.")
     text = pages["index.html"].text
-    assert "1 holds; 1 holds, inside its noise" in text
+    assert "holds 1; holds, inside its noise 1." in text
     assert "metrics/claims/04.json is missing" in text  # no claim is dropped
 
 

@@ -52,6 +52,7 @@ CLASSIFIER_FIGURES = {"accuracy": "accuracy", "seed_sd": "sd over seeds", "n": "
 CLASSIFIER_HEADS = ("line", "trained on", "evaluated on")
 CLIP_HEADS = ("#", "reference", "query")
 POOLED = "pooled_"
+UNTOLD = "cannot be told"
 
 
 def paper_tables(config: ReportConfig) -> list[Table]:
@@ -79,7 +80,9 @@ def further_tables(common: Common, config: ReportConfig) -> list[Table]:
         _folder("centroid_shift", layout.CENTROID_SHIFT, config),
         _folder("error_split", layout.ERROR_SPLIT, config),
         _all_figures(
-            "contributions", layout.METRICS, [TableRow(name="contributions", heads=("",))]
+            "contributions",
+            layout.METRICS,
+            [TableRow(name="contributions", heads=("all classes",))],
         ),
         _folder("quality", layout.QUALITY, config, lambda key: not key.startswith(POOLED)),
         _folder("quality_pooled", layout.QUALITY, config, lambda key: key.startswith(POOLED)),
@@ -99,17 +102,17 @@ def claims_table() -> Table:
     return Table(
         name="claims",
         caption=CAPTIONS["claims"],
-        columns=["#", "place", "claim", "larger", "smaller", "difference", "in this run"],
+        columns=["#", "place", "claim", "in this run", "larger", "smaller", "difference"],
         rows=rows,
         why="" if rows else f"{layout.CLAIMS} holds no rows yet: make them with `dvc repro`.",
-        notes=[_summary([row[-1].text for row in rows])] if rows else [],
+        notes=[_summary([row[3].text for row in rows])] if rows else [],
     )
 
 
 def _summary(verdicts: list[str]) -> str:
     """Say how many claims have each verdict, the commonest first."""
     counts = Counter(verdicts).most_common()
-    return f"{len(verdicts)} claims: {'; '.join(f'{count} {name}' for name, count in counts)}."
+    return f"Of {len(verdicts)} claims: {'; '.join(f'{name} {count}' for name, count in counts)}."
 
 
 def source_labels(pair: ClipPair, config: ReportConfig) -> tuple[str, str]:
@@ -123,11 +126,11 @@ def source_labels(pair: ClipPair, config: ReportConfig) -> tuple[str, str]:
 
 def _claim_cells(row: Row | Undefined) -> list[Cell]:
     if isinstance(row, Undefined):
-        return [Cell(text=row.why, kind="why", span=3), Cell(text="cannot be told", sort="unknown")]
+        return [Cell(text=UNTOLD, sort=UNTOLD), Cell(text=row.why, kind="why", span=3)]
     numbers = [figure_cell(key, row, {}, row) for key in ("larger", "smaller", "difference")]
     said = verdict(row)
     kind = f"verdict {said.replace(',', '')}"  # holds or fails, and perhaps "inside its noise"
-    return [*numbers, Cell(text=said, sort=said, kind=kind)]
+    return [Cell(text=said, sort=said, kind=kind), *numbers]
 
 
 def _classifier_table(name: str, folder: Path, config: ReportConfig) -> Table:
@@ -287,7 +290,7 @@ def _all_figures(
             name=name,
             caption=CAPTIONS[name],
             folder=folder,
-            heads=("",),
+            heads=("of",),
             rows=rows,
             figures={key: heading for key, heading in figures.items() if keep(key)},
         )
