@@ -25,6 +25,8 @@ def small_params() -> dict[str, object]:
     for part in ("vae", "unet"):
         params["text_to_image"][part] |= {"steps": 2, "batch_size": 16}
     params["generate"] |= {"steps": 2, "batch_size": 4}
+    params["queries"]["appendix_b"]["images"] = 5
+    params["queries"]["figure3"] |= {"wnids": WNIDS[1:], "images": 2}
     params["ambiguity"]["images"] = 3
     params["review_list"]["share"] = 0.67
     params["quality"]["neighbours"] = 2

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from synset_factory.commands.check import check as command
+from synset_factory.errors import InputError
+
 REPOSITORY = Path(__file__).parents[1]
 
 
@@ -57,3 +60,15 @@ def test_a_fault_is_one_sentence(
     assert done.stderr.startswith("error: params.yaml: ")
     assert sentence in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_images_that_this_world_cannot_have_are_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(REPOSITORY / "prompts", "prompts")
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    params["queries"]["appendix_b"]["wnid"] = "n01440764"
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(InputError, match="n01440764, which is no class of this world"):
+        command()

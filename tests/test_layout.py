@@ -36,6 +36,8 @@ OUTPUTS = [
     ("generate", {layout.shards(KEY)}),
     ("embed_natural", {layout.embeddings("natural")}),
     ("embed", {layout.embeddings(KEY)}),
+    ("queries", {layout.QUERIES}),
+    ("appendix_b", {layout.APPENDIX_B_OUTCOMES, layout.APPENDIX_B}),
     (
         "clip_tables",
         {
@@ -49,6 +51,7 @@ OUTPUTS = [
     ("train", {layout.classifiers(KEY)}),
     ("evaluate_natural", {layout.outcomes("natural")}),
     ("evaluate", {layout.outcomes(KEY)}),
+    ("classifier_space", {layout.CLASSIFIER_EMBEDDINGS, layout.CLASSIFIER_SPACE}),
     ("ambiguity", {layout.AMBIGUITY}),
     ("review_list", {layout.REVIEW_LIST, layout.AMBIGUITY_SUMMARY}),
     ("classifier_tables", {layout.TABLE1, layout.TABLE2}),
@@ -119,7 +122,7 @@ def test_long_outputs_persist_and_metrics_belong_to_git() -> None:
     for name, stage in stages():
         for entry in stage.get("metrics", []):
             assert list(entry.values()) == [{"cache": False}], name
-    for name in ("generate", "natural"):
+    for name in ("generate", "natural", "queries"):
         assert list(dict(stages())[name]["outs"][0].values()) == [{"persist": True}]
 
 
@@ -130,4 +133,4 @@ def test_params_of_stages_are_sections_or_common_keys() -> None:
             assert key.split(".")[0] in common | set(MODULES)
     # How the work is done and how it is shown is no stage's dependency.
     used = {key.split(".")[0] for _, stage in stages() for key in stage.get("params", [])}
-    assert not used & {"run", "report"}
+    assert not used & {"run", "report", "clip_tables"}

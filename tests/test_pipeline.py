@@ -43,6 +43,7 @@ def test_every_row_of_the_tables_is_there(pipeline: Path) -> None:
         row = rows[f"metrics/table6/{experiments()[number - 1].name}.json"]
         assert row["centroid_accuracy"] == row["knn1_accuracy"] == row["knn5_accuracy"]
     assert {f"metrics/centroid_distance/{name}.json" for name in SETS} < set(rows)
+    assert sum(path.startswith("metrics/appendix_b/") for path in rows) == 4
     tables = sum(path.startswith("metrics/table") for path in rows)
     assert tables == 7 + 6 + 36
 

@@ -24,37 +24,41 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("dvc.lock").write_text(LOCKED)
 
 
+def check_set(name: str) -> None:
+    check_pulled(layout.shards(name), f"generate@{name}")
+
+
 def test_a_set_that_may_be_pulled_is_not_drawn() -> None:
     with pytest.raises(InputError, match="from the remote 'storage' with `make pull`"):
-        check_pulled("disamb")
+        check_set("disamb")
 
 
 def test_a_remote_of_this_clone_alone_counts_too() -> None:
     Path(".dvc/config").write_text("[core]\n    analytics = false\n")
     Path(".dvc/config.local").write_text(REMOTE)
     with pytest.raises(InputError, match="make pull"):
-        check_pulled("disamb")
+        check_set("disamb")
 
 
 def test_a_set_that_was_never_made_is_drawn() -> None:
-    check_pulled("extra25")
+    check_set("extra25")
     Path("dvc.lock").unlink()
-    check_pulled("disamb")
+    check_set("disamb")
 
 
 def test_without_a_remote_there_is_nothing_to_pull() -> None:
     Path(".dvc/config").write_text("[core]\n    analytics = false\n")
-    check_pulled("disamb")
+    check_set("disamb")
 
 
 def test_a_set_of_which_something_is_there_is_gone_on_with() -> None:
     layout.shards("disamb").mkdir(parents=True)
-    check_pulled("disamb")
+    check_set("disamb")
 
 
 def test_who_asks_for_it_draws_all_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FRESH, "")
     with pytest.raises(InputError):
-        check_pulled("disamb")
+        check_set("disamb")
     monkeypatch.setenv(FRESH, "1")
-    check_pulled("disamb")
+    check_set("disamb")

@@ -12,6 +12,7 @@ from synset_factory import layout
 from synset_factory.embedding_files import Embeddings
 from synset_factory.errors import InputError
 from synset_factory.table_rows import (
+    ClipTablesConfig,
     accuracy_row,
     clip_row,
     distance_row,
@@ -58,6 +59,31 @@ def test_each_pair_has_its_own_accuracy(
     row = accuracy_row(train, evaluation)
     assert row["accuracy"] == pytest.approx(accuracy)
     assert row["n"] == 4
+
+
+def test_only_rows_on_imagenets_validation_pictures_have_figures_by_real_labels(
+    outcomes: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of seed 0 the predictions are 0, 1, 9, 9, of seed 1 they are 0, 1, 0, 9.
+    accepted = {1: [], 2: [1], 3: [5, 9], 4: [7]}
+    monkeypatch.setattr("synset_factory.real_labels.real_labels", lambda: accepted)
+    before = accuracy_row("disamb", "natural")
+    assert "real_n" not in before
+    pictures = [f"ILSVRC2012_val_0000000{i}" for i in accepted]
+    keys = [f"key{i}" for i in range(4)]
+    index = pd.DataFrame({"key": keys, "split": "validation", "source": pictures})
+    layout.index("natural").parent.mkdir(parents=True)
+    index.to_parquet(layout.index("natural"), index=False)
+    # Picture 1 is left out; 2 is right twice, 3 once.
+    expected = before | {"real_accuracy": pytest.approx(50.0), "real_n": 3}
+    assert accuracy_row("disamb", "natural") == expected
+    assert "real_n" not in accuracy_row("natural", "disamb")
+
+
+@pytest.mark.parametrize("memory", [0.0, -1.0, float("nan")])
+def test_memory_must_be_some(memory: float) -> None:
+    with pytest.raises(InputError, match=r"clip_tables\.memory is .* must be above 0"):
+        ClipTablesConfig(memory=memory)
 
 
 def test_a_set_that_was_not_evaluated_is_named(outcomes: None) -> None:

@@ -4,18 +4,24 @@ from pathlib import Path
 
 import pytest
 
+from synset_factory import layout
+from synset_factory.config import load_section
 from synset_factory.errors import InputError
 from synset_factory.measures.vectors import UndefinedMeasure
+from synset_factory.query_images import QueriesConfig
 from synset_factory.tables import (
     Row,
     Undefined,
     classifier_lines,
     experiments,
     measured,
+    paper_appendix_b,
     read_measured,
     read_row,
     write_rows,
 )
+
+REPOSITORY = Path(__file__).parents[1]
 
 
 def test_the_paper_has_7_6_and_36_rows_with_names_that_sort() -> None:
@@ -28,6 +34,19 @@ def test_the_paper_has_7_6_and_36_rows_with_names_that_sort() -> None:
     assert all(each == sorted(each) for each in names)
     assert names[0][3] == "4_synset_on_natural"
     assert names[2][16] == "17_disamb25_prmt_on_disamb25_im"
+
+
+def test_appendix_b_has_the_papers_four_prompts_and_two_of_its_distances() -> None:
+    paper = paper_appendix_b()
+    asked = load_section(QueriesConfig, "queries", REPOSITORY / layout.PARAMS).appendix_b
+    assert tuple(paper) == asked.prompts
+    assert [row["centroid_accuracy"] for row in paper.values()] == [92.5, 96.2, 90.7, 88.2]
+    assert [row.get("centroid_distance") for row in paper.values()] == [
+        10.96e-4,
+        5.33e-4,
+        None,
+        None,
+    ]
 
 
 def test_rows_that_are_no_more_vanish(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What has to be done for an image set: which images are there, which lie elsewhere, which not.
+"""What has to be done for a tar of images: which are there, which lie elsewhere, which nowhere.
 
 An image is there if one with the same digest is: nothing else is asked, so no set declares where
 it comes from.
@@ -6,7 +6,10 @@ it comes from.
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import pyarrow.parquet as pq
 
@@ -31,8 +34,9 @@ def read_rows(image_set: str) -> list[ImageRow]:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassJob:
-    """One class of one split: what it is to hold, and what of it lies where."""
+    """One class of one split: what its tar is to hold, and what of it lies where."""
 
+    tar: Path
     rows: list[ImageRow]  # in the order of their numbers
     digests: list[str]  # of the same images
     finished: bool  # the tar is there, and holds exactly these
@@ -57,18 +61,36 @@ def plan_set(name: str, settings: ImageSettings, stock: ImageStock) -> list[Clas
     by_class: dict[tuple[str, str], list[ImageRow]] = {}
     for row in read_rows(name):
         by_class.setdefault((row.split, row.wnid), []).append(row)
-    return [_job(name, rows, settings, stock) for rows in by_class.values()]
+    return [
+        plan_tar(
+            layout.shard(name, split, wnid),
+            rows,
+            settings,
+            images_in(name, split, wnid),
+            partial(stock.find, split, wnid),
+        )
+        for (split, wnid), rows in by_class.items()
+    ]
 
 
-def _job(name: str, rows: list[ImageRow], settings: ImageSettings, stock: ImageStock) -> ClassJob:
-    split, wnid = rows[0].split, rows[0].wnid
+def plan_tar(
+    tar: Path,
+    rows: list[ImageRow],
+    settings: ImageSettings,
+    there: list[tuple[str, str]] | None,
+    find: Callable[[set[str]], dict[str, Place]],
+) -> ClassJob:
+    """Return what has to be done for a tar of one class and split.
+
+    `there` are key and digest of each image of the tar as it is, None if it is not finished;
+    `find` says where images lie, for as many of the digests as it knows.
+    """
     digests = [image_digest(row, settings) for row in rows]
-    job = ClassJob(rows=rows, digests=digests, finished=True, done=len(rows), found={})
-    if images_in(name, split, wnid) == job.wanted:
+    job = ClassJob(tar=tar, rows=rows, digests=digests, finished=True, done=len(rows), found={})
+    if there == job.wanted:
         return job
-    done, _ = beginning(layout.partial(layout.shard(name, split, wnid)), job.wanted)
-    found = stock.find(split, wnid, set(digests[done:]))
-    return replace(job, finished=False, done=done, found=found)
+    done, _ = beginning(layout.partial(tar), job.wanted)
+    return replace(job, finished=False, done=done, found=find(set(digests[done:])))
 
 
 def summary(name: str, jobs: list[ClassJob], seconds_per_image: float | None) -> str:

@@ -4,7 +4,7 @@ An image's seed comes from its class, split and number, so an image can lie nowh
 of its own class and split: in this set's as it was, or in another set's.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -37,14 +37,15 @@ class Place:
 class ImageStock:
     """All sets on disk, looked into from one of them."""
 
-    def __init__(self, image_set: str, promised: Mapping[str, str] | None = None) -> None:
-        """`image_set` is the one for which images are wanted: its own are taken first.
+    def __init__(self, image_set: str | None, promised: Mapping[str, str] | None = None) -> None:
+        """`image_set` is the one for which images are wanted, if any: its own are taken first.
 
         For a plan, `promised` are images that will be there by then: digest to image set.
         """
         self.promised = promised or {}
         others = sorted(path.name for path in layout.SHARDS.glob("*") if path.is_dir())
-        self.sets = [image_set, *(name for name in others if name != image_set)]
+        own = [] if image_set is None else [image_set]
+        self.sets = [*own, *(name for name in others if name not in own)]
 
     def find(self, split: str, wnid: str, digests: set[str]) -> dict[str, Place]:
         """Return where images of a class and split lie, for as many of the digests as there are."""
@@ -52,15 +53,25 @@ class ImageStock:
         for image_set in self.sets:
             if len(found) == len(digests):
                 break
-            for place, digest in _images_of(image_set, split, wnid):
-                if digest in digests:
-                    found.setdefault(digest, place)
+            rows = _rows_of_tar(image_set, split, wnid)
+            if rows is not None:
+                places = places_of(rows, layout.shard(image_set, split, wnid), image_set)
+                found = {digest: places[digest] for digest in digests & places.keys()} | found
         for digest in digests - set(found):
             if digest in self.promised:
                 image_set = self.promised[digest]
                 tar = layout.shard(image_set, split, wnid)
                 found[digest] = Place(image_set=image_set, tar=tar, offset=0, size=0, sha256="")
         return found
+
+
+def places_of(rows: pd.DataFrame, tar: Path, image_set: str) -> dict[str, Place]:
+    """Return where the images of a tar lie by their digests; `rows` are COLUMNS_OF_TAR of each."""
+    columns = (rows[name] for name in ("digest", "offset", "size", "sha256"))
+    return {
+        digest: Place(image_set=image_set, tar=tar, offset=int(offset), size=int(size), sha256=jpeg)
+        for digest, offset, size, jpeg in zip(*columns, strict=True)
+    }
 
 
 def images_in(image_set: str, split: str, wnid: str) -> list[tuple[str, str]] | None:
@@ -70,17 +81,6 @@ def images_in(image_set: str, split: str, wnid: str) -> list[tuple[str, str]] | 
     """
     rows = _rows_of_tar(image_set, split, wnid)
     return None if rows is None else list(zip(rows["key"], rows["digest"], strict=True))
-
-
-def _images_of(image_set: str, split: str, wnid: str) -> Iterator[tuple[Place, str]]:
-    rows = _rows_of_tar(image_set, split, wnid)
-    if rows is None:
-        return
-    tar = layout.shard(image_set, split, wnid)
-    columns = (rows[name] for name in ("offset", "size", "sha256", "digest"))
-    for offset, size, jpeg, digest in zip(*columns, strict=True):
-        place = Place(image_set=image_set, tar=tar, offset=int(offset), size=int(size), sha256=jpeg)
-        yield place, digest
 
 
 def _rows_of_tar(image_set: str, split: str, wnid: str) -> pd.DataFrame | None:
@@ -94,6 +94,13 @@ def _rows_of_tar(image_set: str, split: str, wnid: str) -> pd.DataFrame | None:
     if index.exists() and tar.stat().st_mtime_ns <= index.stat().st_mtime_ns:
         by_tar = _index_by_tar(image_set, index.stat().st_mtime_ns)
         return by_tar.get(f"{split}/{wnid}.tar")
+    return rows_of_tar(tar)
+
+
+def rows_of_tar(tar: Path) -> pd.DataFrame | None:
+    """Return COLUMNS_OF_TAR of each image of a finished tar; None of one cut off or damaged."""
+    if not tar.exists() or not is_complete(tar):
+        return None
     try:
         return pd.DataFrame(read_members(tar), columns=COLUMNS_OF_TAR)
     except InputError:

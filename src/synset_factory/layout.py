@@ -30,6 +30,7 @@ QUERIES = DATA / "queries"
 APPENDIX_B_QUERIES = QUERIES / "appendix_b"
 FIGURE3_QUERIES = QUERIES / "figure3"
 EMBEDDINGS = DATA / "embeddings"
+CLASSIFIER_EMBEDDINGS = DATA / "classifier_embeddings"
 OUTCOMES = DATA / "outcomes"
 AMBIGUITY = DATA / "ambiguity.parquet"
 CLIP_OUTCOMES = DATA / "clip_outcomes" / "table6.parquet"
@@ -127,6 +128,11 @@ def figure3_query(guidance_scale: float, wnid: str) -> Path:
 def embeddings(image_set: str) -> Path:
     """CLIP embeddings of a set's images and prompts."""
     return EMBEDDINGS / f"{image_set}.parquet"
+
+
+def classifier_embeddings(image_set: str) -> Path:
+    """Embeddings of a set's images by a classifier of natural images."""
+    return CLASSIFIER_EMBEDDINGS / f"{image_set}.parquet"
 
 
 def classifiers(image_set: str) -> Path:

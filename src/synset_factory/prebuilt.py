@@ -1,4 +1,4 @@
-"""Sets that were made before, elsewhere: they are pulled, not drawn again by mistake."""
+"""Images that were made before, elsewhere: they are pulled, not drawn again by mistake."""
 
 import os
 from configparser import ConfigParser
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import yaml
 
-from synset_factory import layout
 from synset_factory.errors import InputError
 
 LOCK = Path("dvc.lock")
@@ -14,18 +13,18 @@ DVC_CONFIG = (Path(".dvc/config"), Path(".dvc/config.local"))
 FRESH = "SYNSET_FACTORY_FRESH"  # environment variable: not empty, and everything is drawn anew
 
 
-def check_pulled(image_set: str) -> None:
-    """Refuse to draw a set from nothing that the remote may have.
+def check_pulled(folder: Path, stage: str) -> None:
+    """Refuse to draw a stage's folder of images from nothing that the remote may have.
 
-    Raises InputError if dvc.lock names an earlier state of the set, nothing of the set is on disk,
+    Raises InputError if dvc.lock names an earlier state of the folder, nothing of it is on disk,
     and a remote is set.
     """
-    if layout.shards(image_set).exists() or os.environ.get(FRESH):
+    if folder.exists() or os.environ.get(FRESH):
         return
     remote = _default_remote()
-    if remote and _is_locked(f"generate@{image_set}"):
+    if remote and _is_locked(stage):
         raise InputError(
-            f"{LOCK} names an earlier {layout.shards(image_set)}, which is not on disk: get it "
+            f"{LOCK} names an earlier {folder}, which is not on disk: get it "
             f"from the remote '{remote}' with `make pull`, or draw it anew with `make run FRESH=1`."
         )
 

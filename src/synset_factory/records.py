@@ -43,7 +43,7 @@ class ImageSettings:
     batch_size: int  # images drawn together: bytes depend on the shape of the batch
     jpeg_quality: int  # 1 ... 100
     generator: str  # digest of the text-to-image model's folder
-    recipe: int  # RECIPE of stages.generate: the code's own part
+    recipe: int  # drawing.RECIPE: the code's own part
 
 
 def image_digest(row: ImageRow, settings: ImageSettings) -> str:

@@ -1,7 +1,8 @@
 """Rows of the tables, from stored embeddings and outcomes: what several stages compute alike."""
 
+import math
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 
 import numpy as np
@@ -12,6 +13,7 @@ from synset_factory.config import NATURAL
 from synset_factory.embedding_files import Embeddings, read_embeddings
 from synset_factory.errors import InputError
 from synset_factory.measures.accuracy import (
+    accepted_outcomes,
     accuracy_percent,
     mean_accuracy,
     per_class_accuracy,
@@ -23,10 +25,24 @@ from synset_factory.measures.centroids import (
     own_cosines,
     squared_codiffs,
 )
-from synset_factory.measures.knn import nearest, vote
+from synset_factory.measures.knn import block_sizes, nearest, vote
+from synset_factory.real_labels import labels_of_keys
 from synset_factory.tables import ClipSource, Row
 
 NEIGHBOURS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipTablesConfig:
+    """How rows of Table 6 are computed, whichever stage has them. No result depends on it."""
+
+    memory: float  # GiB that a search for neighbours may take
+
+    def __post_init__(self) -> None:
+        if not self.memory > 0:
+            raise InputError(
+                f"{layout.PARAMS}: clip_tables.memory is {self.memory}, but must be above 0."
+            )
 
 
 @cache
@@ -41,15 +57,23 @@ def read_outcomes(image_set: str) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
+def outcomes_of_pair(train: str, evaluation: str) -> pd.DataFrame:
+    """Return what the classifiers of one set said of another's validation split.
+
+    Raises InputError if the pair's synthetic set has not been evaluated.
+    """
+    # A pair's outcomes lie with its synthetic set.
+    outcomes = read_outcomes(evaluation if train == NATURAL else train)
+    return outcomes[(outcomes["train"] == train) & (outcomes["evaluation"] == evaluation)]
+
+
 def right_of_seeds(train: str, evaluation: str) -> pd.DataFrame:
     """Return what the classifiers of one set got right of another's validation split.
 
     bool; a row an image (cls, key), in the order of both; a column a classifier seed. Raises
     InputError if the pair's synthetic set has not been evaluated.
     """
-    # A pair's outcomes lie with its synthetic set.
-    outcomes = read_outcomes(evaluation if train == NATURAL else train)
-    pair = outcomes[(outcomes["train"] == train) & (outcomes["evaluation"] == evaluation)]
+    pair = outcomes_of_pair(train, evaluation)
     return pair.assign(right=pair["predicted"] == pair["cls"]).pivot(
         index=["cls", "key"], columns="seed", values="right"
     )
@@ -58,18 +82,37 @@ def right_of_seeds(train: str, evaluation: str) -> pd.DataFrame:
 def accuracy_row(train: str, evaluation: str) -> Row:
     """Return a row of Table 1 or 2: trained on one set, evaluated on another's validation split.
 
+    Where the natural set is ImageNet's validation pictures, a row evaluated on it has besides
+    `real_accuracy`, percent by ReaL labels, of `real_n` images.
+
     Raises InputError if the pair's synthetic set has not been evaluated.
     """
-    return asdict(mean_accuracy(*_outcomes_of_pair(train, evaluation)))
+    row: Row = asdict(mean_accuracy(*_right_and_labels(train, evaluation)))
+    if evaluation != NATURAL:
+        return row
+    return row | real_figures(outcomes_of_pair(train, evaluation))
+
+
+def real_figures(outcomes: pd.DataFrame) -> Row:
+    """Return the accuracy on natural images by ReaL labels, the mean over classifier seeds.
+
+    Pictures that have no ReaL label are left out. Without any label, no figures.
+    """
+    labels = labels_of_keys()
+    judged = outcomes[[bool(labels.get(key)) for key in outcomes["key"]]]
+    if judged.empty:
+        return {}
+    right = accepted_outcomes(judged["predicted"].to_numpy(), [labels[k] for k in judged["key"]])
+    return {"real_accuracy": accuracy_percent(right), "real_n": judged["key"].nunique()}
 
 
 def class_accuracies(train: str, evaluation: str) -> dict[int, float]:
     """Return what `accuracy_row` averages: percent by class, by ImageNet's label."""
-    percent, classes = per_class_accuracy(*_outcomes_of_pair(train, evaluation))
+    percent, classes = per_class_accuracy(*_right_and_labels(train, evaluation))
     return dict(zip(classes.tolist(), percent.tolist(), strict=True))
 
 
-def _outcomes_of_pair(train: str, evaluation: str) -> tuple[np.ndarray, np.ndarray]:
+def _right_and_labels(train: str, evaluation: str) -> tuple[np.ndarray, np.ndarray]:
     """Return what each classifier of a pair has right, bool [S, N], and the labels [N]."""
     right = right_of_seeds(train, evaluation)
     return right.to_numpy(dtype=bool).T, right.index.get_level_values("cls").to_numpy()
@@ -91,14 +134,20 @@ def read_source(source: ClipSource, split: str) -> Embeddings:
 
 
 def clip_row(
-    references: Embeddings, queries: Embeddings, rng: np.random.Generator, *, knn: bool
+    references: Embeddings,
+    queries: Embeddings,
+    rng: np.random.Generator,
+    *,
+    knn: bool,
+    memory: float = math.inf,
 ) -> tuple[Row, dict[str, np.ndarray]]:
     """Return a row of Table 6, and what its figures are means of, a value a query.
 
     The values are bool [Q] for each accuracy, named as in the row, and `cosine`, float64 [Q].
 
     `rng` draws among equally near centroids. Without `knn` the two k-nn accuracies are absent, as
-    the paper has it for queries that are one prompt a class.
+    the paper has it for queries that are one prompt a class. `memory` GiB bound the search for
+    neighbours, and change no result.
     """
     centroids, classes = class_centroids(references.vectors, references.labels)
     outcomes = {
@@ -107,7 +156,15 @@ def clip_row(
         )
     }
     if knn:
-        neighbours = references.labels[nearest(queries.vectors, references.vectors, NEIGHBOURS)]
+        query_block, reference_block = block_sizes(memory, references.vectors.shape[1])
+        found = nearest(
+            queries.vectors,
+            references.vectors,
+            NEIGHBOURS,
+            query_block=query_block,
+            reference_block=reference_block,
+        )
+        neighbours = references.labels[found]
         outcomes["knn1_accuracy"] = neighbours[:, 0] == queries.labels
         outcomes["knn5_accuracy"] = vote(neighbours) == queries.labels
     row: Row = {name: accuracy_percent(right) for name, right in outcomes.items()}
@@ -133,9 +190,13 @@ def _rank_in_class(embeddings: Embeddings) -> np.ndarray:
 
 def distance_row(embeddings: Embeddings, count: int) -> Row:
     """Return a set's Centroid Distance (Figure 5) from the first `count` images of each class."""
-    distance, per_class = centroid_distance(*first_of_each_class(embeddings, count))
+    # A class at a time: the vectors may be more than memory holds.
+    per_class = [
+        centroid_distance(*first_of_each_class(_of_class(embeddings, label), count))[0]
+        for label in np.unique(embeddings.labels)
+    ]
     return {
-        "centroid_distance": distance,
+        "centroid_distance": float(np.mean(per_class)),
         "classes": len(per_class),
         "images_per_class": count,
     }
@@ -149,3 +210,12 @@ def distance_values(embeddings: Embeddings, count: int) -> pd.DataFrame:
     vectors, labels = first_of_each_class(embeddings, count)
     keys = embeddings.keys[_rank_in_class(embeddings) < count]
     return pd.DataFrame({"cls": labels, "key": keys, "value": squared_codiffs(vectors, labels)})
+
+
+def _of_class(embeddings: Embeddings, label: int) -> Embeddings:
+    chosen = embeddings.labels == label
+    return Embeddings(
+        vectors=embeddings.vectors[chosen],
+        labels=embeddings.labels[chosen],
+        keys=embeddings.keys[chosen],
+    )

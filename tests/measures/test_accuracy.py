@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from synset_factory.measures.accuracy import (
     MeanAccuracy,
+    accepted_outcomes,
     accuracy_percent,
     mean_accuracy,
     per_class_accuracy,
@@ -106,6 +107,17 @@ def test_per_class_by_hand() -> None:
     percent, classes = per_class_accuracy(right("1101", "1001"), labels)
     assert classes.tolist() == ["jay", "nail"] and percent.tolist() == [75.0, 50.0]
     assert per_class_accuracy(right("1101")[0], labels)[0].tolist() == [100.0, 50.0]
+
+
+def test_a_prediction_is_right_if_it_is_any_of_the_pictures_labels() -> None:
+    predicted = np.array([3, 5, 5, 0])
+    assert accepted_outcomes(predicted, [[3], [3], [3, 5], [9, 0, 3]]).tolist() == [
+        True, False, True, True
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="4 predictions, but labels of 1"):
+        accepted_outcomes(predicted, [[3]])
+    with pytest.raises(ValueError, match="no label"):
+        accepted_outcomes(predicted, [[3], [], [3], [3]])
 
 
 def test_errors() -> None:

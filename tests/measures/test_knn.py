@@ -1,5 +1,7 @@
 """k-nn: exact in any blocks, ties by rule."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,14 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from synset_factory.measures.accuracy import accuracy_percent
 from synset_factory.measures.centroids import centroid_accuracy, class_centroids
-from synset_factory.measures.knn import knn_predict, nearest, vote
+from synset_factory.measures.knn import (
+    QUERY_BLOCK,
+    REFERENCE_BLOCK,
+    block_sizes,
+    knn_predict,
+    nearest,
+    vote,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 property_test = settings(deadline=None, derandomize=True, max_examples=30)
@@ -61,6 +70,27 @@ def test_blocks_of_any_size_give_the_same(query_block: int, reference_block: int
     # A reference and its copies come together, in the order of their rows.
     assert np.array_equal(found[:, 1], found[:, 0] + 30)
     assert np.array_equal(found[:, 2], found[:, 0] + 60)
+
+
+@pytest.mark.parametrize(("mebibytes", "dims"), [(1, 3), (2, 24), (4, 96), (8, 4)])
+def test_a_search_takes_no_more_memory_than_was_set_and_makes_use_of_it(
+    mebibytes: int, dims: int
+) -> None:
+    query_block, reference_block = block_sizes(mebibytes / 1024, dims)
+    assert 1 < query_block < QUERY_BLOCK  # neither end: the bound is at work
+    queries, _ = clusters(1, 2 * query_block, dims)
+    references, _ = clusters(2, 2 * reference_block, dims)
+    tracemalloc.start()
+    nearest(queries, references, 5, query_block=query_block, reference_block=reference_block)
+    peak = tracemalloc.get_traced_memory()[1] - len(queries) * 5 * 16
+    tracemalloc.stop()
+    assert 0.5 * mebibytes < peak / 2**20 < mebibytes
+
+
+def test_blocks_grow_with_memory_up_to_the_usual_ones() -> None:
+    sizes = [block_sizes(memory, 768) for memory in (1e-9, 0.01, 0.1, 0.5, 4.0, float("inf"))]
+    assert sizes == sorted(sizes) and sizes[0] == (1, 8)
+    assert sizes[2] < sizes[3] == sizes[-1] == (QUERY_BLOCK, REFERENCE_BLOCK)
 
 
 def test_the_first_k_of_a_larger_k() -> None:

@@ -40,11 +40,21 @@ def test_the_papers_averages_are_those_of_its_rows() -> None:
 
 
 def test_every_set_counts_with_as_many_images_a_class() -> None:
-    rows = distance_rows({"natural": embeddings(0, 4, 12), "disamb": embeddings(1, 4, 8)})
+    sets = {"natural": embeddings(0, 4, 12), "disamb": embeddings(1, 4, 8)}
+    rows = distance_rows(sets, sets.__getitem__)
     assert {name: row["images_per_class"] for name, row in rows.items()} == {
         "natural": 8,
         "disamb": 8,
     }
+
+
+def test_the_memory_that_is_set_changes_no_bit() -> None:
+    references, queries = embeddings(0, 9, 20), embeddings(1, 9, 11)
+    for experiment in (experiments()[0], experiments()[34]):
+        row, outcomes = experiment_outcomes(experiment, references, queries, seed=0)
+        for memory in (1e-9, 1e-5, 4.0):
+            again = experiment_outcomes(experiment, references, queries, 0, memory)
+            assert again[0] == row and again[1].equals(outcomes)
 
 
 def test_embeddings_are_read_as_they_were_written(

@@ -15,7 +15,7 @@ import yaml
 from filelock import FileLock
 from PIL import Image
 
-from synset_factory import layout
+from synset_factory import drawing, layout
 from synset_factory.errors import InputError
 from synset_factory.models.text_to_image import TextToImage, folder_digest
 from synset_factory.provenance import drawn_by_model
@@ -38,7 +38,7 @@ SETTINGS = ImageSettings(
     batch_size=4,
     jpeg_quality=90,
     generator="tiny",
-    recipe=generate.RECIPE,
+    recipe=drawing.RECIPE,
 )
 
 
@@ -138,7 +138,7 @@ def test_after_an_interruption_only_the_missing_classes_are_made(
 def test_what_another_set_has_is_not_drawn(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(monkeypatch)
     write_prompts(PROMPTS, "synset")
-    monkeypatch.setattr(generate.Artist, "draw", None)  # whoever draws fails
+    monkeypatch.setattr(drawing.Artist, "draw", None)  # whoever draws fails
     run(monkeypatch, "synset")
     for path in layout.shards("disamb").rglob("*.tar"):
         twin = layout.shards("synset") / path.relative_to(layout.shards("disamb"))
@@ -267,7 +267,7 @@ def test_a_short_chunk_gives_the_bytes_of_a_full_one(model_folder: Path) -> None
 
 
 def test_the_noise_is_the_seeds_alone_and_guidance_doubles_the_batch(model_folder: Path) -> None:
-    """If this has to change, images change with it: raise RECIPE in stages/generate.py."""
+    """If this has to change, images change with it: raise RECIPE in drawing.py."""
     seen: list[torch.Tensor] = []
     for guidance_scale, copies in ((7.5, 2), (1.0, 1)):
         seen.clear()

@@ -19,30 +19,18 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from PIL import Image
 
-from synset_factory import layout
+from synset_factory import drawing, layout
 from synset_factory.errors import InputError
 from synset_factory.records import ImageRow
-from synset_factory.shard_writer import encode_jpeg
 from synset_factory.stages import generate
+from tests.painter import Painter
 
 REPOSITORY = Path(__file__).parents[2]
 WNIDS = ["n01580077", "n01847000"]
 KILLED = 9
 FORK = multiprocessing.get_context("fork")
 Action = Callable[[], None]
-
-
-class Painter:
-    """Stands in for a text-to-image model: a picture of one colour, by prompt and seed."""
-
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def draw_jpegs(self, prompts: list[str], seeds: list[int]) -> list[bytes]:
-        colours = [sha256(f"{p}{s}".encode()).digest() for p, s in zip(prompts, seeds, strict=True)]
-        return [encode_jpeg(Image.new("RGB", (8, 8), tuple(each[:3])), 90) for each in colours]
 
 
 class Points:
@@ -85,7 +73,7 @@ class Points:
 def run_in_child(at: int | None, action: Action, result: Any) -> None:
     points = Points(at, action)
     points.install()
-    setattr(generate, "TextToImage", Painter)  # noqa: B010
+    setattr(drawing, "TextToImage", Painter)  # noqa: B010
     try:
         generate.generate_set("disamb")
     except InputError as error:
@@ -188,15 +176,15 @@ def test_a_kill_costs_no_more_than_the_chunk_that_was_under_way(
 ) -> None:
     asked: list[int] = []
 
-    class Counting(generate.Artist):
+    class Counting(drawing.Artist):
         def draw(self, rows: list[ImageRow]) -> list[bytes]:
             asked.append(len(rows))
             if len(asked) == 3:
                 raise KeyboardInterrupt
             return super().draw(rows)
 
-    monkeypatch.setattr(generate, "TextToImage", Painter)
-    monkeypatch.setattr(generate, "Artist", Counting)
+    monkeypatch.setattr(drawing, "TextToImage", Painter)
+    monkeypatch.setattr(drawing, "Artist", Counting)
     with pytest.raises(KeyboardInterrupt):
         generate.generate_set("disamb")
     assert asked == [1, 1, 2]  # of the jay images 3 and 4: chunks are aligned; of the drake 0 and 1

@@ -16,6 +16,7 @@ from synset_factory.prompt_files import (
     read_vocabulary,
     world_classes,
 )
+from synset_factory.query_images import QueriesConfig, check_queries
 
 
 def config_class(stage: str, module: str) -> type[Any] | None:
@@ -37,6 +38,7 @@ def check() -> None:
     read_disambiguations(synset.wnid for synset in synsets)
     check_recipes(common, read_vocabulary().modifiers)
     classes = world_classes(synsets)
+    check_queries(load_section(QueriesConfig, "queries"), {synset.wnid for synset in classes})
     print(
         f"{layout.PARAMS} and {layout.PROMPTS}/ fit together: world {common.world}, "
         f"{len(classes)} classes, {len(common.sets)} synthetic sets."

@@ -1,5 +1,6 @@
 """Accuracy in percent, with an interval over images and classifier seeds (Tables 1 and 2)."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +83,21 @@ def accuracy_percent(outcomes: NDArray[np.bool_]) -> float:
     if outcomes.dtype != np.bool_ or outcomes.size == 0:
         raise ValueError("outcomes must be right or wrong (bool), and at least one")
     return float(100.0 * outcomes.mean(dtype=np.float64))
+
+
+def accepted_outcomes(predicted: Labels, accepted: Sequence[Collection[int]]) -> NDArray[np.bool_]:
+    """Is each prediction among the labels that its picture has? (Beyer et al. 2020: ReaL.)
+
+    predicted: [N]; accepted: the labels of each of the N pictures. Returns bool [N].
+    Raises ValueError where the numbers differ, or for a picture without any label: those count
+    neither as right nor as wrong, and are left out before.
+    """
+    if len(predicted) != len(accepted):
+        raise ValueError(f"{len(predicted)} predictions, but labels of {len(accepted)} pictures")
+    if not all(accepted):
+        raise ValueError("a picture has no label: leave it out")
+    pairs = zip(predicted.tolist(), accepted, strict=True)
+    return np.array([label in labels for label, labels in pairs], dtype=np.bool_)
 
 
 def _image_variance(per_image: NDArray[np.float64], labels: Labels) -> float:

@@ -7,6 +7,8 @@ k = 5 come from one pass:
     one, five = vote(neighbours[:, :1]), vote(neighbours)
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,7 @@ from synset_factory.measures.vectors import Floats, Labels, fixed_point, require
 # 1024 x 8192 similarities are 64 MiB. The sizes shape no result, see `fixed_point`.
 QUERY_BLOCK = 1024
 REFERENCE_BLOCK = 8192
+GIBIBYTE = 2.0**30
 
 
 def nearest(
@@ -49,6 +52,23 @@ def nearest(
             products = fixed_point(queries, rows) @ columns
             _keep_nearest(found[rows], similarity[rows], products, first_reference)
     return found
+
+
+def block_sizes(memory: float, dimensions: int) -> tuple[int, int]:
+    """The query and reference block with which `nearest` holds no more than `memory` GiB at once.
+
+    They are never larger than QUERY_BLOCK and REFERENCE_BLOCK, beyond which nothing is gained, and
+    keep their proportion. The bound is of the blocks: what is asked for and what comes back,
+    16 bytes a neighbour, is the caller's. At the least it is one query.
+    """
+    # At its worst `nearest` has four float64 copies of a block of references, three of a block of
+    # queries and three of their products: 8 bytes x (4 r d + 3 q d + 3 q r), where r = ratio x q.
+    ratio = REFERENCE_BLOCK // QUERY_BLOCK
+    square, linear = 3 * ratio, (4 * ratio + 3) * dimensions
+    numbers = min(memory, 2.0**20) * GIBIBYTE / 8
+    queries = (math.sqrt(linear**2 + 4 * square * numbers) - linear) / (2 * square)
+    query_block = min(max(int(queries), 1), QUERY_BLOCK)
+    return query_block, ratio * query_block
 
 
 def vote(neighbour_labels: Labels) -> Labels:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from synset_factory import layout
 from synset_factory.config import Common, load_section
+from synset_factory.drawing import GenerateConfig, image_settings
 from synset_factory.prompt_files import (
     class_prompts,
     read_disambiguations,
@@ -16,7 +17,6 @@ from synset_factory.prompt_files import (
 from synset_factory.prompt_grammar import ClassPrompts, Vocabulary, prompts_of_class
 from synset_factory.records import TRAIN, VALIDATION, ImageRow, image_digest
 from synset_factory.seeds import derive_seed
-from synset_factory.stages.generate import GenerateConfig, image_settings
 from synset_factory.stages.train import TrainConfig
 
 
@@ -43,7 +43,7 @@ def pending_work(common: Common) -> Pending:
     vocabulary, config = read_vocabulary(), load_section(GenerateConfig, "generate")
     changed: dict[str, list[str]] = {}
     for name, image_set in common.sets.items():
-        stored, settings = stored_digests(name), image_settings(image_set, config)
+        stored, settings = stored_digests(name), image_settings(image_set.guidance_scale, config)
         for each in classes:
             row = first_row(image_set.prompts, each, vocabulary, common.seed)
             if stored.get(row.key) != image_digest(row, settings):

@@ -16,13 +16,13 @@ from torch import nn
 from synset_factory import layout
 from synset_factory.classifier_outcomes import load_classifiers
 from synset_factory.config import NATURAL, Common, load_section
+from synset_factory.drawing import GenerateConfig, image_settings
 from synset_factory.generation_plan import read_rows
 from synset_factory.models import classifier
 from synset_factory.models.text_to_image import TextToImage
 from synset_factory.prompt_files import Synset, read_synsets, world_classes
 from synset_factory.records import TRAIN, ImageRow
 from synset_factory.stages.ambiguity import SYNSET
-from synset_factory.stages.generate import GenerateConfig, image_settings
 
 REMEMBERED = 64  # trials
 
@@ -60,7 +60,7 @@ class Trials:
     def generator(self) -> TextToImage:
         """The world's text-to-image model with the settings of the set `synset`."""
         config = load_section(GenerateConfig, "generate")
-        settings = image_settings(self.common.sets[SYNSET], config)
+        settings = image_settings(self.common.sets[SYNSET].guidance_scale, config)
         return TextToImage(layout.TEXT_TO_IMAGE, settings, self.common.run.device)
 
     @cached_property

@@ -8,6 +8,7 @@ from synset_factory import layout
 from synset_factory.config import NATURAL
 from synset_factory.errors import InputError
 from synset_factory.prompt_files import Synset, read_modifiers
+from synset_factory.query_images import query_name
 from synset_factory.site.cells import Cell, figure_cell, interval_of
 from synset_factory.site.charts import Spec, plane_chart
 from synset_factory.site.config import ReportConfig
@@ -171,7 +172,7 @@ def figure9(site: Path) -> list[PictureRow]:
     """Return Appendix B's queries with pictures and Centroid Accuracy."""
     rows = []
     for number, (query, paper) in enumerate(paper_appendix_b().items(), start=1):
-        name, row_name = query.replace(" ", "_"), query_row(number, query)
+        name, row_name = query_name(query), query_row(number, query)
         row = read_measured(layout.APPENDIX_B, row_name)
         if isinstance(row, Undefined):
             cells = [Cell(text=row.why, kind="why")]

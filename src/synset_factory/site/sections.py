@@ -8,6 +8,7 @@ from pathlib import Path
 from synset_factory import layout
 from synset_factory.claims import read_claims, verdict
 from synset_factory.config import Common
+from synset_factory.query_images import query_name
 from synset_factory.site.captions import CAPTIONS, of_classifiers, of_space
 from synset_factory.site.cells import (
     Cell,
@@ -53,6 +54,7 @@ CLASSIFIER_HEADS = ("line", "trained on", "evaluated on")
 CLIP_HEADS = ("#", "reference", "query")
 POOLED = "pooled_"
 UNTOLD = "cannot be told"
+CONTRIBUTIONS = TableRow(name=layout.CONTRIBUTIONS.stem, heads=("all classes",))
 
 
 def paper_tables(config: ReportConfig) -> list[Table]:
@@ -267,7 +269,7 @@ def _appendix_b() -> Table:
 
 def query_row(number: int, query: str) -> str:
     """Return the name of a row of Appendix B."""
-    return f"{number}_{query.replace(' ', '_')}"
+    return f"{number}_{query_name(query)}"
 
 
 def _folder(

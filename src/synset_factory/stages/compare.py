@@ -10,12 +10,13 @@ from functools import cache
 import numpy as np
 
 from synset_factory import layout
-from synset_factory.config import NATURAL, claim_world, load_common
+from synset_factory.config import NATURAL, claim_world, load_common, load_section
 from synset_factory.embedding_files import IMAGE, PROMPT, Embeddings
 from synset_factory.errors import run_main
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
 from synset_factory.table_rows import (
+    ClipTablesConfig,
     accuracy_row,
     clip_row,
     distance_row,
@@ -33,16 +34,18 @@ from synset_factory.tables import (
 )
 
 
-def comparison_row(pair: ClipPair, references: Embeddings, queries: Embeddings, seed: int) -> Row:
+def comparison_row(
+    pair: ClipPair, references: Embeddings, queries: Embeddings, seed: int, memory: float
+) -> Row:
     """Return a row as Table 6 has them: no k-nn where the queries are one prompt a class."""
     one_a_class = len(np.unique(queries.labels)) == len(queries.labels)
     rng = np.random.default_rng(derive_seed(seed, "compare", pair.name))
     knn = not (pair.query.modality == PROMPT and one_a_class)
-    row, _ = clip_row(references, queries, rng, knn=knn)
+    row, _ = clip_row(references, queries, rng, knn=knn, memory=memory)
     return row
 
 
-def set_rows(image_set: str, seed: int) -> dict[str, Row]:
+def set_rows(image_set: str, seed: int, memory: float) -> dict[str, Row]:
     """Return the rows of one further set, by name.
 
     Raises InputError if it has not been evaluated or embedded.
@@ -54,7 +57,7 @@ def set_rows(image_set: str, seed: int) -> dict[str, Row]:
     }
     for pair in further_clip_pairs(image_set):
         references, queries = read(pair.reference, TRAIN), read(pair.query, VALIDATION)
-        rows[pair.name] = comparison_row(pair, references, queries, seed)
+        rows[pair.name] = comparison_row(pair, references, queries, seed, memory)
     natural, images = (
         read(ClipSource(image_set=name, modality=IMAGE), TRAIN) for name in (NATURAL, image_set)
     )
@@ -65,10 +68,11 @@ def set_rows(image_set: str, seed: int) -> dict[str, Row]:
 def main() -> None:
     common = load_common()
     claim_world(common.world)
+    config = load_section(ClipTablesConfig, "clip_tables")
     rows = {
         f"{image_set}/{name}": row
         for image_set in further_sets(common.sets)
-        for name, row in set_rows(image_set, common.seed).items()
+        for name, row in set_rows(image_set, common.seed, config.memory).items()
     }
     write_rows(layout.FURTHER_SETS, rows)
 

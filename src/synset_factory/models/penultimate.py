@@ -1,0 +1,74 @@
+"""The penultimate layer of one of timm's classifiers as an embedding of images.
+
+It stands beside classifier.py because what a training runs is all of that module.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+from safetensors import SafetensorError
+from timm.data import create_transform, resolve_model_data_config
+from torch import nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from synset_factory.errors import InputError
+from synset_factory.shard_reader import JpegDataset
+
+LOCAL = "local-dir:"  # timm's prefix of a folder
+WEIGHTS = "model.safetensors"
+
+
+class Penultimate:
+    """Embeds images as a trained classifier sees them just before it tells classes apart."""
+
+    def __init__(self, name: str, device: str) -> None:
+        """Load `name`, which is what timm.create_model takes: a model that has weights
+        (inception_v3.tf_adv_in1k), or `local-dir:` and the folder of one.
+
+        Weights are read as safetensors, never as a pickle, and no code comes with them.
+        Raises InputError if there is no such model, or none whose weights are safetensors.
+        """
+        model = _load(name)
+        # timm's own way with pictures for this model.
+        self.preprocess = create_transform(**resolve_model_data_config(model))
+        self.model = model.to(device).to(memory_format=torch.channels_last).eval()
+        self.device = device
+
+    @torch.inference_mode()
+    def embed_images(
+        self, dataset: JpegDataset, batch_size: int, workers: int, label: str
+    ) -> Iterator[np.ndarray]:
+        """Yield, batch by batch, [B, D] float32 of a dataset whose transform is `preprocess`.
+
+        Raises InputError if the model gives something that is not a finite number.
+        """
+        loader = DataLoader(dataset, batch_size=batch_size, num_workers=workers)
+        for images, _ in tqdm(loader, desc=label, unit="batch"):
+            moved = images.to(self.device, memory_format=torch.channels_last)
+            features = self.model(moved).float()
+            if not features.isfinite().all():
+                raise InputError(f"{label}: the classifier gives NaN or infinity; name another.")
+            yield features.cpu().numpy()
+
+
+def _load(name: str) -> nn.Module:
+    overlay = None
+    if name.startswith(LOCAL):
+        for file in ("config.json", WEIGHTS):
+            path = Path(name.removeprefix(LOCAL)) / file
+            if not path.exists():
+                raise InputError(f"{path} is missing: the model '{name}' is read from it.")
+    else:
+        # This file of the hub and no other; an address of one, which may be a pickle, counts not.
+        overlay = {"hf_hub_filename": WEIGHTS, "url": None}
+    try:
+        model: nn.Module = timm.create_model(
+            name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay
+        )
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        raise InputError(f"The model '{name}' cannot be read from {WEIGHTS}: {error}") from None
+    return model
