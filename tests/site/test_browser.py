@@ -117,6 +117,18 @@ def test_a_person_sorts_searches_and_follows_a_class(folder: Path, watched: Watc
     assert watched.faults == []
 
 
+def test_a_point_of_the_chart_over_classes_leads_to_its_class(
+    folder: Path, watched: Watched
+) -> None:
+    page = watched.page
+    page.goto((folder / layout.REPORT / "index.html").as_uri())
+    points = page.locator(".chart").nth(1).locator(".mark-symbol.role-mark path")
+    points.first.scroll_into_view_if_needed()
+    points.first.click(force=True)  # others may lie on it
+    page.wait_for_url("**/classes/n*.html")
+    assert watched.faults == []
+
+
 class Other(Revision):
     """A revision whose report lies in a folder, or that has none."""
 
