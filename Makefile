@@ -9,7 +9,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run pull test lint wordnet lock
+.PHONY: help run report plots pull test lint wordnet lock
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,14 @@ run: $(STAMP) ## from a fresh clone to the paper's tables (FRESH=1: draw what co
 	@cat metrics/tables.md
 	@echo "These tables are metrics/tables.md, a row each in metrics/*/*.json;"
 	@echo "pictures of each class and set: metrics/figure5.png; image sets and models: data/."
+	@echo "The report, with all figures and a page for each class: $(CURDIR)/data/report/index.html"
+
+report: $(STAMP) ## the report of whatever there is so far: data/report/index.html
+	@$(IN_VENV) python -m synset_factory.stages.report
+
+plots: $(STAMP) ## DVC's plots, drawn without a network (REV=REVISION: beside that revision's)
+	@$(IN_VENV) python -m synset_factory.site.vega
+	@$(IN_VENV) dvc plots $(if $(REV),diff $(REV),show) --html-template dvc_plots/template.html
 
 pull: $(STAMP) ## get image sets, models and embeddings from the remote instead of making them
 	@[ -n "$$($(IN_VENV) dvc config core.remote 2>/dev/null)" ] || { \

@@ -73,7 +73,7 @@ OUTPUTS = [
     ("diagnosis", {layout.DIAGNOSES, layout.DIAGNOSIS_COUNTS}),
     ("certainty", {layout.RESAMPLED, layout.INTERVALS}),
     ("claims", {layout.CLAIMS, layout.CLAIMS_SUPPORT, layout.CLAIMS_LIST}),
-    ("report", {layout.TABLES, layout.FIGURE5}),
+    ("report", {layout.REPORT, layout.TABLES, layout.FIGURE5, layout.PLOTS}),
 ]
 
 

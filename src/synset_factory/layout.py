@@ -42,10 +42,11 @@ DIAGNOSES = DATA / "diagnosis.parquet"
 DISTANCE_OUTCOMES = DATA / "clip_outcomes" / "centroid_distance.parquet"
 APPENDIX_B_OUTCOMES = DATA / "appendix_b.parquet"
 RESAMPLED = DATA / "resampled.parquet"
-
-APPENDIX_B_OUTCOMES = DATA / "appendix_b.parquet"
+REPORT = DATA / "report"
 
 QUERIES_LOCK = DATA / "queries.lock"
+DIFF_REPORTS = DATA / "diff_reports"  # those of revisions, got for `synset-factory diff`
+DIFF_PAGE = DATA / "diff.html"
 EDIT_LOCK = DATA / "disambiguations.lock"
 
 METRICS = Path("metrics")
@@ -54,7 +55,6 @@ TABLE1 = METRICS / "table1"
 TABLE2 = METRICS / "table2"
 TABLE6 = METRICS / "table6"
 CENTROID_DISTANCE = METRICS / "centroid_distance"
-APPENDIX_B = METRICS / "appendix_b"
 TABLE6_AVERAGES = METRICS / "extra" / "table6"
 TABLE4 = METRICS / "table4"
 ERROR_SPLIT = METRICS / "error_split"
@@ -74,11 +74,15 @@ CLAIMS_SUPPORT = METRICS / "claims_support"
 CLAIMS_LIST = METRICS / "claims.md"
 REVIEW_LIST = METRICS / "review_list.md"
 DIAGNOSIS_COUNTS = METRICS / "diagnosis"
+PLOTS = METRICS / "plots"
 TABLES = METRICS / "tables.md"
 FIGURE5 = METRICS / "figure5.png"
 
 
 EXPORTS = Path("exports")
+
+DVC_PLOTS = Path("dvc_plots")  # where DVC draws
+DVC_PLOTS_TEMPLATE = DVC_PLOTS / "template.html"
 
 
 def code(stage: str) -> Path:

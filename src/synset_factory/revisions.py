@@ -36,11 +36,13 @@ from synset_factory.revision_diff import (
     differing_settings,
     places,
 )
+from synset_factory.whole_files import whole_folder
 
 T = TypeVar("T")
 
 INDEX_COLUMNS = ["key", "split", "wnid", "tar", "offset", "size", "digest"]
 PROMPT_COLUMNS = ["wnid", "split", "number", "prompt"]
+INDEX_PAGE = "index.html"  # of a report
 
 
 class Revision(ABC):
@@ -54,6 +56,18 @@ class Revision(ABC):
 
         A set counts if params.yaml names it (or it is the natural one) and it has been made.
         Raises InputError if params.yaml or dvc.lock cannot be read.
+        """
+
+    @property
+    @abstractmethod
+    def has_report(self) -> bool:
+        """Tell whether the revision has a report."""
+
+    @abstractmethod
+    def report(self) -> Path:
+        """Return a folder that holds the revision's report, index.html first.
+
+        Raises InputError if there is none, or if it cannot be had.
         """
 
     @abstractmethod
@@ -171,6 +185,15 @@ class WorkingTree(Revision):
         on_disk = {name: None for name in names if layout.index(name).exists()}
         return {name: locked[name] for name in names if name in locked} | on_disk
 
+    @property
+    def has_report(self) -> bool:
+        return (layout.REPORT / INDEX_PAGE).exists()
+
+    def report(self) -> Path:
+        if not self.has_report:
+            raise InputError("There is no report on disk: make it with `make report`.")
+        return layout.REPORT
+
     def _text(self, path: Path) -> str:
         return path.read_text(encoding="utf-8")
 
@@ -216,6 +239,25 @@ class Commit(Revision):
         locked = self._locked()
         return {name: locked[name] for name in self._set_names() if name in locked}
 
+    @property
+    def has_report(self) -> bool:
+        stages = self._mapping(LOCK).get("stages") or {}
+        return f"path: {layout.REPORT.as_posix()}\n" in yaml.safe_dump(stages)
+
+    def report(self) -> Path:
+        """Get the report from DVC's cache, else from its remote, unless it was got before."""
+        if not self.has_report:
+            raise InputError(f"{self.name} is from before there were reports.")
+        folder = layout.DIFF_REPORTS / self._short
+        if not folder.exists():
+            try:
+                with whole_folder(folder) as partial:
+                    # With a slash the contents are got, not the folder into a folder.
+                    self._files.get(f"{layout.REPORT.as_posix()}/", f"{partial}/", recursive=True)
+            except Exception as error:  # each kind of remote has errors of its own
+                self._fail_missing(str(layout.REPORT), error)
+        return folder
+
     def _text(self, path: Path) -> str:
         content: bytes = self._files.repo.fs.open(path.as_posix(), "rb").read()
         return content.decode()
@@ -225,14 +267,14 @@ class Commit(Revision):
             with self._files.open(path.as_posix()) as stream:
                 return read(stream)
         except Exception as error:  # each kind of remote has errors of its own
-            self._fail_missing(image_set, path, error)
+            self._fail_missing(f"{path} of the set '{image_set}'", error)
 
-    def _fail_missing(self, image_set: str, path: Path, error: BaseException) -> NoReturn:
+    def _fail_missing(self, what: str, error: BaseException) -> NoReturn:
         if isinstance(error, DvcException):
             raise InputError(f"{self.name}: DVC cannot read this revision: {error}.") from None
         while error.__cause__:
             error = error.__cause__  # the remote's own words
-        where = f"{self.name}: {path} of the set '{image_set}' is not in DVC's cache"
+        where = f"{self.name}: {what} is not in DVC's cache"
         if not self._remote:
             raise InputError(
                 f"{where}, and no remote is set: set the one that it was pushed to with "

@@ -189,6 +189,13 @@ def paper_appendix_b() -> dict[str, Row]:
     }
 
 
+def paper_averages() -> Row:
+    """Return the last line of Table 6: the paper's averages over its rows that have k-nn."""
+    rows = [each.paper for each in experiments() if each.has_knn]
+    figures = ("centroid_accuracy", "knn1_accuracy", "knn5_accuracy")
+    return {figure: sum(row[figure] for row in rows) / len(rows) for figure in figures}
+
+
 def further_sets(sets: Iterable[str]) -> list[str]:
     """Return those of params.yaml's sets that no table of the paper names, in their order."""
     return [name for name in sets if name not in SETS.values()]

@@ -5,15 +5,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from synset_factory import layout
+from synset_factory import layout, report_sheet
 from synset_factory.prompt_grammar import ClassPrompts
-from synset_factory.stages import report
-from synset_factory.stages.report import (
-    GAP,
-    ReportConfig,
-    figure5,
-    further_set,
-)
+from synset_factory.report_sheet import GAP, figure5
+from synset_factory.report_tables import further_set
+from synset_factory.site.config import ReportConfig
 from synset_factory.tables import (
     PAPER_SETS,
     Row,
@@ -32,6 +28,11 @@ CONFIG = ReportConfig(
     sheet_classes=2,
     sheet_images=IMAGES,
     sheet_pixels=SIZE,
+    strip_images=1,
+    strip_pixels=SIZE,
+    projected=1,
+    figure1_class="n1",
+    figure7_classes=(),
 )
 
 
@@ -43,7 +44,7 @@ def test_every_picture_lies_in_its_row_and_column(monkeypatch: pytest.MonkeyPatc
     def pictures(image_set: str, wnid: str, count: int) -> list[Image.Image]:
         return [Image.new("RGB", (4, 4), colour(image_set, wnid, i)) for i in range(count)]
 
-    monkeypatch.setattr(report, "_pictures", pictures)
+    monkeypatch.setattr(report_sheet, "_pictures", pictures)
     sheet = figure5(CLASSES, CONFIG)
     cell, left, top = IMAGES * SIZE + 2 * GAP, 4 * SIZE, SIZE // 2
     assert sheet.size == (left + cell * len(PAPER_SETS), top + 2 * (SIZE + GAP))

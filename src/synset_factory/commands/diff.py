@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def diff(*, before: str, after: str | None, sheet: Path) -> None:
     """Say which images differ between two revisions, and draw them before and after.
 
-    By image set and class, with the prompts. What a revision had is read from DVC's cache, else
-    from its remote; nothing is checked out.
+    By image set and class, with the prompts; and put the two reports side by side. What a revision
+    had is read from DVC's cache, else from its remote; nothing is checked out.
     """
     # Imported here: these libraries take seconds, and --help needs none of them.
     from synset_factory.revision_diff import describe
@@ -73,6 +73,8 @@ def diff(*, before: str, after: str | None, sheet: Path) -> None:
         print(f"Nothing differs in {', '.join(same)}.")
     if diffs:
         _draw(diffs, names, old, new, sheet)
+    if old.has_report or new.has_report:
+        _show_reports(old, new)
 
 
 def _progress(items: list[T], what: str) -> Iterable[T]:
@@ -86,6 +88,15 @@ def _only_in(name: str, revision: "Revision") -> str:
         f"{name}: only in {revision.name}, {len(index):,} images of "
         f"{index['wnid'].nunique():,} classes"
     )
+
+
+def _show_reports(old: "Revision", new: "Revision") -> None:
+    """Write the page of the two reports; say why where a revision has none."""
+    from synset_factory.site.side_by_side import write_page
+
+    for why in write_page(old, new):
+        print(why)
+    print(f"Reports side by side: {layout.DIFF_PAGE}")
 
 
 def _draw(
