@@ -65,9 +65,9 @@ def write_clip_tables(order: int = 0) -> dict[str, Row]:
     layout.CLIP_OUTCOMES.parent.mkdir(parents=True, exist_ok=True)
     shuffled(pd.concat(outcomes), order).to_parquet(layout.CLIP_OUTCOMES, index=False)
     images = {name: embeddings(i, CLASSES, EACH) for i, name in enumerate(PAPER_SETS)}
-    write_distance_outcomes(layout.DISTANCE_OUTCOMES, images)
+    write_distance_outcomes(layout.DISTANCE_OUTCOMES, PAPER_SETS, images.__getitem__)
     mean = averages(list(rows.values()))
-    distances = distance_rows(images)
+    distances = distance_rows(PAPER_SETS, images.__getitem__)
     write_rows(layout.TABLE6, rows)
     write_rows(layout.TABLE6_AVERAGES, {"averages": mean})
     write_rows(layout.CENTROID_DISTANCE, distances)
