@@ -17,6 +17,21 @@ from tests.small_pipeline import FURTHER, commit, run, run_small_pipeline
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Share the tests out among processes by file; those of the small pipeline go to one, first.
+
+    So what a file's tests share is made once, and the longest work does not begin last.
+    """
+
+    def of_pipeline(item: pytest.Item) -> bool:
+        return bool({"pipeline", "made"} & set(getattr(item, "fixturenames", ())))
+
+    items.sort(key=of_pipeline, reverse=True)
+    for item in items:
+        group = "pipeline" if of_pipeline(item) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def wordnet() -> WordNetCorpusReader:
     """WordNet 3.0, for tests that need it: skipped without it, but failed where CI=true."""
