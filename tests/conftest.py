@@ -17,6 +17,7 @@ from tests.small_pipeline import FURTHER, commit, run, run_small_pipeline
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
+@pytest.hookimpl(tryfirst=True)  # before the one that reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Share the tests out among processes by file; those of the small pipeline go to one, first.
 
