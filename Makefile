@@ -36,7 +36,7 @@ pull: $(STAMP) ## get image sets, models and embeddings from the remote instead 
 	@$(IN_VENV) dvc pull
 
 test: $(STAMP) ## run all tests
-	@$(IN_VENV) python -m pytest --numprocesses 2 --dist loadgroup
+	@$(IN_VENV) python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(STAMP) ## check style (ruff) and types (mypy)
 	@$(IN_VENV) ruff check

@@ -4,6 +4,7 @@ Run by hand at the top of the repository after `make report`; needs Chromium.
 """
 
 import shutil
+import sys
 from pathlib import Path
 
 from PIL import Image
@@ -29,7 +30,9 @@ def take(page: Page, name: str, picture: str, ready: str) -> None:
 
 
 def main() -> None:
-    browser = next(filter(None, map(shutil.which, BROWSERS)))
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        sys.exit("Chromium is needed to take the pictures; install it.")
     with sync_playwright() as playwright:
         # Chromium's own sandbox does not run as root, and the pages are ours.
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from synset_factory import layout
 from synset_factory.config import load_common
@@ -17,20 +19,30 @@ from tests.small_pipeline import FURTHER, commit, run, run_small_pipeline
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
-@pytest.hookimpl(tryfirst=True)  # before the one that reads the marks
+# Of these the small pipeline is the longest part.
+PIPELINE_FILES = {
+    "tests/test_pipeline.py",
+    "tests/test_remote.py",
+    "tests/test_remote_kinds.py",
+    "tests/review/test_page.py",
+}
+
+
+class ByFile(LoadFileScheduling):
+    """Shares tests out among processes by file, all that need the small pipeline to one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "pipeline" if file in PIPELINE_FILES else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the tests out among processes by file; those of the small pipeline go to one, first.
-
-    So what a file's tests share is made once, and the longest work does not begin last.
-    """
-
-    def of_pipeline(item: pytest.Item) -> bool:
-        return bool({"pipeline", "made"} & set(getattr(item, "fixturenames", ())))
-
-    items.sort(key=of_pipeline, reverse=True)
-    for item in items:
-        group = "pipeline" if of_pipeline(item) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Begin with the longest work."""
+    items.sort(key=lambda item: item.nodeid.partition("::")[0] in PIPELINE_FILES, reverse=True)
 
 
 @pytest.fixture(scope="session")

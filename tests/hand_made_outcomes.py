@@ -10,7 +10,14 @@ from synset_factory.measures.accuracy import mean_accuracy
 from synset_factory.stages.clip_tables import averages, distance_rows, write_distance_outcomes
 from synset_factory.stages.clip_tables import experiment_outcomes as outcomes_of
 from synset_factory.table_rows import read_outcomes
-from synset_factory.tables import PAPER_SETS, Row, classifier_lines, experiments, write_rows
+from synset_factory.tables import (
+    PAPER_SETS,
+    Row,
+    Undefined,
+    classifier_lines,
+    experiments,
+    write_rows,
+)
 from tests.drawn_embeddings import embeddings
 
 CLASSES, EACH = 3, 8  # queries of a set: classes, and images of each
@@ -71,8 +78,9 @@ def write_clip_tables(order: int = 0) -> dict[str, Row]:
     write_rows(layout.TABLE6, rows)
     write_rows(layout.TABLE6_AVERAGES, {"averages": mean})
     write_rows(layout.CENTROID_DISTANCE, distances)
-    return {
+    made = {
         **{f"table6/{name}": row for name, row in rows.items()},
         **{f"centroid_distance/{name}": row for name, row in distances.items()},
         "extra/table6/averages": mean,
     }
+    return {name: row for name, row in made.items() if not isinstance(row, Undefined)}

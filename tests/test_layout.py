@@ -72,7 +72,7 @@ OUTPUTS = [
     ("compare", {layout.FURTHER_SETS}),
     ("diagnosis", {layout.DIAGNOSES, layout.DIAGNOSIS_COUNTS}),
     ("certainty", {layout.RESAMPLED, layout.INTERVALS}),
-    ("claims", {layout.CLAIMS, layout.CLAIMS_SUPPORT, layout.CLAIMS_LIST}),
+    ("claims", {layout.CLAIMS, layout.DIFFERENCES, layout.CLAIMS_SUPPORT, layout.CLAIMS_LIST}),
     ("report", {layout.REPORT, layout.TABLES, layout.FIGURE5, layout.PLOTS}),
 ]
 

@@ -126,7 +126,7 @@ def test_queries_of_appendix_b_pair_by_their_number(
     assert population(plain) == population(yellow)
 
 
-def test_a_row_that_is_no_mean_of_queries_has_no_values(rows: dict[str, Row]) -> None:
+def test_a_row_whose_queries_are_not_stored_has_no_values(rows: dict[str, Row]) -> None:
     for row in ("frechet/natural_vs_disamb", "prompts", "extra/sets/disamb10/centroid_distance"):
         assert row_values(row).empty
 

@@ -110,6 +110,5 @@ def test_no_commit_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text("seed: 0\n")
     subprocess.run(["git", "init", "-q"], check=True)
-    monkeypatch.setattr("synset_factory.commands.seeds._require_committed", lambda: None)
     with pytest.raises(InputError, match="runs need a repository with a commit"):
         seeds(numbers=[0, 1], output=REPORT)

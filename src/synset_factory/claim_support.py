@@ -9,7 +9,14 @@ from synset_factory import layout
 from synset_factory.config import NATURAL
 from synset_factory.errors import InputError
 from synset_factory.query_values import experiment_values, row_values
-from synset_factory.tables import TABLE4_CLASSES, Row, Undefined, experiments, read_row
+from synset_factory.tables import (
+    TABLE4_CLASSES,
+    Row,
+    Undefined,
+    experiments,
+    image_experiments,
+    read_row,
+)
 
 AUGMENTED, SINGLE = "table2/5_promptaug_on_natural", "table2/3_disamb25_on_natural"
 NAIL, QUAIL = TABLE4_CLASSES["nail"], "n01806567"
@@ -33,11 +40,7 @@ def support_rows() -> dict[str, Row | Undefined]:
 
 def alternative_embedding() -> Row:
     """Mean Centroid Accuracy of the rows of Table 6 that compare images with images, percent."""
-    rows = [
-        each.name
-        for each in experiments()
-        if each.reference.modality == each.query.modality == "image"
-    ]
+    rows = [each.name for each in image_experiments()]
     folders = {"clip": layout.TABLE6, "classifier": layout.CLASSIFIER_SPACE / "table6"}
     return {
         name: float(np.mean([read_row(folder, row)["centroid_accuracy"] for row in rows]))

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from importlib.resources import files
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from synset_factory.measures.bootstrap import percentile_interval
-from synset_factory.tables import Row, Undefined
+from synset_factory.tables import PAPER_SETS, Row, Undefined, classifier_lines
 
 CALL = re.compile(r"(\w+)\((.+)\)")
 Numbers = float | NDArray[np.float64]
@@ -54,6 +55,16 @@ class Quantity:
     resampled: Numbers | None  # [resamples], or a constant; None where that is not known
 
 
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Two figures that a table invites to compare."""
+
+    name: str  # of its row on disk
+    words: str  # what is compared
+    first: str  # address of a figure
+    second: str
+
+
 Lookup = Callable[[str], Quantity | Undefined]  # of the address of a figure
 
 
@@ -64,9 +75,31 @@ def read_claims() -> list[Claim]:
     return [Claim(**dict(row) | {"number": int(row["number"])}) for row in rows]
 
 
-def addresses(side: str) -> list[str]:
-    """Return the addresses that a side of a claim names."""
-    return [part for part in _parts(side)[1] if _constant(part) is None]
+def differences() -> list[Difference]:
+    """Return what to compare: lines of Tables 1 and 2 that share a set, Centroid Distances."""
+    lines = [(table, line) for table in ("table1", "table2") for line in classifier_lines(table)]
+    of_lines = [
+        Difference(
+            name=f"{a}_{left.line}_minus_{b}_{right.line}",
+            words=f"{a[-1]}.{left.line} {left.train} on {left.evaluation} - "
+            f"{b[-1]}.{right.line} {right.train} on {right.evaluation}",
+            first=f"{a}/{left.name}:accuracy",
+            second=f"{b}/{right.name}:accuracy",
+        )
+        for (a, left), (b, right) in combinations(lines, 2)
+        if left.train == right.train or left.evaluation == right.evaluation
+    ]
+    key = "centroid_distance"
+    of_distances = [
+        Difference(
+            name=f"{key}_{left}_minus_{right}",
+            words=f"Centroid Distance: {left} - {right}",
+            first=f"{key}/{left}:{key}",
+            second=f"{key}/{right}:{key}",
+        )
+        for left, right in combinations(PAPER_SETS, 2)
+    ]
+    return of_lines + of_distances
 
 
 def evaluate(side: str, lookup: Lookup) -> Quantity | Undefined:
@@ -85,11 +118,21 @@ def evaluate(side: str, lookup: Lookup) -> Quantity | Undefined:
     if function is None:
         return found[0]
     apply = FUNCTIONS[function]
-    resampled = [each.resampled for each in found if each.resampled is not None]
+    if function == "ratio" and found[1].value == 0.0:
+        return Undefined(f"{parts[1]} is 0: there is no ratio.")
     return Quantity(
         value=float(apply(*(each.value for each in found))),
-        resampled=apply(*resampled) if len(resampled) == len(found) else None,
+        resampled=_resampled(apply, [each.resampled for each in found]),
     )
+
+
+def _resampled(apply: Callable[..., Numbers], parts: list[Numbers | None]) -> Numbers | None:
+    """Return what a function of resampled figures comes to, where it always comes to a number."""
+    if any(part is None for part in parts):
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):  # a resampled denominator may be 0
+        resampled = apply(*parts)
+    return resampled if np.isfinite(resampled).all() else None
 
 
 def inequality_row(larger: Quantity, smaller: Quantity) -> Row:

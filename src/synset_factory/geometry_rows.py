@@ -103,6 +103,8 @@ def sampled(embeddings: Embeddings, count: int, rng: np.random.Generator) -> Emb
 def joined(parts: Iterable[Embeddings]) -> Embeddings:
     """Return the embeddings of several sets as one."""
     parts = list(parts)
+    if len(parts) == 1:  # a whole set, which may be more than memory holds
+        return parts[0]
     return Embeddings(
         vectors=np.concatenate([part.vectors for part in parts]),
         labels=np.concatenate([part.labels for part in parts]),

@@ -180,12 +180,8 @@ def fewest_images(sets: Iterable[Embeddings]) -> int:
 
 def first_of_each_class(embeddings: Embeddings, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return vectors and labels of the first `count` images of each class, in stored order."""
-    first = _rank_in_class(embeddings) < count
-    return embeddings.vectors[first], embeddings.labels[first]
-
-
-def _rank_in_class(embeddings: Embeddings) -> np.ndarray:
-    return pd.Series(embeddings.labels).groupby(embeddings.labels).cumcount().to_numpy()
+    rank = pd.Series(embeddings.labels).groupby(embeddings.labels).cumcount().to_numpy()
+    return embeddings.vectors[rank < count], embeddings.labels[rank < count]
 
 
 def distance_row(embeddings: Embeddings, count: int) -> Row:
@@ -207,9 +203,13 @@ def distance_values(embeddings: Embeddings, count: int) -> pd.DataFrame:
 
     The images are those of `distance_row`.
     """
-    vectors, labels = first_of_each_class(embeddings, count)
-    keys = embeddings.keys[_rank_in_class(embeddings) < count]
-    return pd.DataFrame({"cls": labels, "key": keys, "value": squared_codiffs(vectors, labels)})
+    parts = []
+    for label in np.unique(embeddings.labels):
+        of_class = _of_class(embeddings, label)
+        vectors, labels = first_of_each_class(of_class, count)
+        values = squared_codiffs(vectors, labels)
+        parts.append(pd.DataFrame({"cls": labels, "key": of_class.keys[:count], "value": values}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _of_class(embeddings: Embeddings, label: int) -> Embeddings:

@@ -172,6 +172,11 @@ def table4_lines() -> list[Table4Line]:
     return lines
 
 
+def image_experiments() -> list[Experiment]:
+    """Return the 16 rows of Table 6 that compare images with images."""
+    return [e for e in experiments() if e.reference.modality == e.query.modality == "image"]
+
+
 def paper_centroid_distances() -> dict[str, float]:
     """Return Figure 5's Centroid Distances by image set."""
     return {

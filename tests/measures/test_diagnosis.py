@@ -74,7 +74,7 @@ MISSED = replace(HEALTHY, natural_by_prompt=images(0.4), recognised=images(0.1))
         (replace(MISSED, natural_by_prompt=images(0.7)), FINE),
         (replace(HEALTHY, synthetic_by_itself=images(0.3)), TOO_MUCH),
         (replace(HEALTHY, diversity=0.1), TOO_LITTLE),
-        (replace(HEALTHY, diversity=0.1, synthetic_by_itself=images(0.3)), TOO_MUCH),
+        (replace(HEALTHY, diversity=0.1, synthetic_by_itself=images(0.3)), TOO_LITTLE),
     ],
 )
 def test_a_failure_gets_its_name(evidence: Evidence, diagnosis: str) -> None:

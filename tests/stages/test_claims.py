@@ -8,10 +8,9 @@ import pandas as pd
 import pytest
 
 from synset_factory import layout
-from synset_factory.claims import read_claims
+from synset_factory.claims import differences, read_claims
 from synset_factory.errors import InputError
 from synset_factory.stages import certainty, claims
-from synset_factory.stages.claims import difference_pairs
 from synset_factory.tables import Row, Undefined, experiments, read_measured, read_row, write_rows
 from tests.hand_made_outcomes import write_classifier_tables, write_clip_tables
 from tests.small_pipeline import REPOSITORY
@@ -41,11 +40,13 @@ def test_a_claim_compares_the_figures_on_disk(rows: dict[str, Row]) -> None:
     assert row["difference"] == pytest.approx(third - second, abs=2e-6)
     assert row["holds"] == int(third > second)
     resampled = pd.read_parquet(layout.RESAMPLED)
-    differences = (
+    resampled_difference = (
         resampled["table1/3_natural_on_disamb:accuracy"]
         - resampled["table1/2_natural_on_synset:accuracy"]
     )
-    assert row["difference_low"] == pytest.approx(np.percentile(differences, 2.5), abs=1e-6)
+    assert row["difference_low"] == pytest.approx(
+        np.percentile(resampled_difference, 2.5), abs=1e-6
+    )
     assert row["certain"] == int(row["difference_low"] > 0 or row["difference_high"] < 0)
 
 
@@ -142,13 +143,14 @@ def test_the_alternative_embedding_is_compared_over_the_rows_of_images(
 
 
 def test_differences_are_of_lines_that_share_a_set_each_pair_once() -> None:
-    pairs = difference_pairs()
-    lines = [name for name, *_ in pairs if not name.startswith("Centroid")]
+    pairs = differences()
+    lines = [each.words for each in pairs if not each.words.startswith("Centroid")]
     # Five lines are trained on natural images, five evaluated on them, 1.1 is in both; each of the
     # four synthetic sets has one more pair by training and one by evaluation.
     assert len(lines) == 10 + 10 + 4 + 4
     assert len(pairs) - len(lines) == 15
-    assert len({frozenset(addresses) for _, *addresses in pairs}) == len(pairs)
+    assert len({frozenset((each.first, each.second)) for each in pairs}) == len(pairs)
+    assert len({each.name for each in pairs}) == len(pairs)
     assert "1.3 natural on disamb - 2.1 natural on disamb25" in lines
     assert "1.3 natural on disamb - 1.6 disamb on natural" not in lines
 

@@ -16,8 +16,8 @@ from synset_factory.config import load_params
 from synset_factory.embedding_files import Embeddings
 from synset_factory.models import classifier
 from synset_factory.stages import classifier_space
-from synset_factory.stages.classifier_space import image_experiments, read_images
-from synset_factory.tables import PAPER_SETS, Undefined, read_measured
+from synset_factory.stages.classifier_space import read_images
+from synset_factory.tables import PAPER_SETS, Undefined, image_experiments, read_measured
 from tests.small_sets import LABELS, write_small_set
 
 REPOSITORY = Path(__file__).parents[2]

@@ -1,5 +1,7 @@
 """Table 6 and Centroid Distance from embeddings made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from synset_factory.embedding_files import COLUMNS, read_embeddings, write_embeddings
 from synset_factory.stages.clip_tables import averages, distance_rows, experiment_outcomes
 from synset_factory.stages.embed import distinct_prompts
-from synset_factory.tables import experiments
+from synset_factory.tables import Undefined, experiments
 from tests.drawn_embeddings import embeddings
 
 
@@ -37,6 +39,16 @@ def test_the_papers_averages_are_those_of_its_rows() -> None:
     assert printed == pytest.approx(
         {"centroid_accuracy": 77.1, "knn1_accuracy": 74.6, "knn5_accuracy": 77.3}, abs=0.05
     )
+
+
+def test_a_set_without_directions_has_rows_that_say_so() -> None:
+    nothing = replace(embeddings(0, 4, 8), vectors=np.zeros((32, 16), dtype=np.float32))
+    sets = {"natural": embeddings(0, 4, 8), "disamb": nothing}
+    rows = distance_rows(sets, sets.__getitem__)
+    assert isinstance(rows["natural"], dict)
+    assert isinstance(rows["disamb"], Undefined)
+    assert rows["disamb"].why.startswith("Centroid Distance of disamb: embedding row 0 has length")
+    assert averages([{"knn1_accuracy": 1.0}, rows["disamb"]]) == rows["disamb"]
 
 
 def test_every_set_counts_with_as_many_images_a_class() -> None:

@@ -11,14 +11,17 @@ from synset_factory.config import Common, ImageSet, Run, Splits
 from synset_factory.embedding_files import write_embeddings
 from synset_factory.errors import InputError
 from synset_factory.measures.diagnosis import Limits
+from synset_factory.prompt_grammar import RECIPES, ClassPrompts
 from synset_factory.records import image_key
 from synset_factory.stages import diagnosis
 from synset_factory.stages.diagnosis import (
+    NAME_OF,
     NAMES,
     UNTOLD,
     Observer,
     Vocabulary,
     clarified_set,
+    class_names,
     counts,
     diagnoses,
     read_words,
@@ -131,12 +134,47 @@ def test_a_set_that_is_not_yet_made_is_named() -> None:
         list(diagnoses("disamb", NAMES_OF_CLASSES, None, Observer(VOCABULARY, seed=0), LIMITS))
 
 
+@pytest.mark.usefixtures("world")
+def test_natural_images_that_are_copies_tell_nothing_of_diversity() -> None:
+    # Rounding leaves such a class a distance above 0: about 1e-32.
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        copies = [rng.normal(size=3).astype(np.float32)] * 5
+        write_set("natural", copies, [BUS, BUS + 0.2 * DUCK])
+        write_set("synset", [DUCK, DUCK + 0.1 * SINGER], [BUS, BUS])
+        diagnosis._images.cache_clear()
+        rows = list(diagnoses("synset", NAMES_OF_CLASSES, None, Observer(VOCABULARY, 0), LIMITS))
+        assert rows[0]["diagnosis"] == UNTOLD
+        assert (
+            rows[0]["because"] == "the natural training images of the class are one, or all alike."
+        )
+
+
+def test_every_recipe_says_which_name_it_uses() -> None:
+    assert set(NAME_OF) == set(RECIPES)
+    crane = ClassPrompts(
+        wnid="n02012849",
+        synset="crane",
+        disamb="a crane bird",
+        clip_name="crane bird",
+        definition="large bird",
+        hypernym="wading bird",
+    )
+    found = {
+        recipe: class_names([crane], {"n02012849": 134}, recipe)[134]
+        for recipe in ("hypernym", "promptaug", "a_photo_of")
+    }
+    assert found == {"hypernym": "crane", "promptaug": "a crane bird", "a_photo_of": "crane bird"}
+
+
 def test_the_clarified_set_has_the_same_settings() -> None:
     sets = {
         "synset": ImageSet(prompts="synset", guidance_scale=7.5),
         "disamb25": ImageSet(prompts="disamb", guidance_scale=2.5),
         "disamb": ImageSet(prompts="disamb", guidance_scale=7.5),
         "synset10": ImageSet(prompts="synset", guidance_scale=1.0),
+        "named25": ImageSet(prompts="clip_name", guidance_scale=2.5),
+        "augmented25": ImageSet(prompts="promptaug", guidance_scale=2.5),
     }
     common = Common(
         world="miniature",
@@ -148,7 +186,10 @@ def test_the_clarified_set_has_the_same_settings() -> None:
         run=Run(device="cpu", workers=0),
     )
     found = {name: clarified_set(name, common) for name in sets}
-    assert found == {"synset": "disamb", "disamb25": None, "disamb": None, "synset10": None}
+    assert {name: other for name, other in found.items() if other} == {
+        "synset": "disamb",
+        "named25": "disamb25",
+    }
 
 
 @pytest.mark.parametrize("text", ["", "one\n", "one\none\n", "one\n\ntwo\n"])

@@ -46,8 +46,9 @@ def seeds(*, numbers: list[int], output: Path) -> None:
         raise InputError("name two seeds or more, each 0 or larger: a spread is between runs.")
     if output.is_dir():
         raise InputError(f"--output {output} is a folder: name a file.")
+    digest = _inputs_digest()
     _require_committed()
-    names = {number: f"seed{number}-{_inputs_digest()}" for number in numbers}
+    names = {number: f"seed{number}-{digest}" for number in numbers}
     finished = _experiments()
     missing = [number for number in numbers if names[number] not in finished]
     print(_plan(numbers, missing), flush=True)
@@ -84,7 +85,10 @@ def _inputs_digest() -> str:
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise InputError("git is not installed: runs are kept as its commits.") from None
     if done.returncode:
         raise InputError(f"git says: {done.stderr.strip()}: runs need a repository with a commit.")
     return done.stdout

@@ -115,16 +115,6 @@ def centroid_accuracy(
     return accuracy_percent(centroid_outcomes(queries, query_labels, centroids, classes, rng))
 
 
-def average_cosine(
-    queries: Floats, query_labels: Labels, centroids: Floats, classes: Labels
-) -> float:
-    """Mean cosine similarity of a query to the centroid of its own class (Tables 3, 5 and 6).
-
-    Every query counts once. Arguments and errors are those of `own_cosines`.
-    """
-    return float(own_cosines(queries, query_labels, centroids, classes).mean())
-
-
 def own_cosines(
     queries: Floats, query_labels: Labels, centroids: Floats, classes: Labels
 ) -> NDArray[np.float64]:

@@ -169,8 +169,9 @@ RULES = (
     ),
     Rule(
         TOO_MUCH,
-        "Synthetic images find their own centroid clearly less often than natural ones do.",
-        _Findings.scatter_more_than_natural,
+        "Synthetic images find their own centroid clearly less often than natural ones do, and are "
+        "not too much alike, which is next.",
+        lambda class_: class_.scatter_more_than_natural() and not class_.much_alike(),
     ),
     Rule(
         TOO_LITTLE,
@@ -178,7 +179,11 @@ RULES = (
         "of the natural ones.",
         _Findings.much_alike,
     ),
-    Rule(FINE, "None of these.", lambda class_: True),
+    Rule(
+        FINE,
+        "None of these: no cause is found, which is not to say that training succeeds.",
+        lambda class_: True,
+    ),
 )
 
 

@@ -46,13 +46,20 @@ CAPTIONS = {
     "appendix_b": Caption(
         "Appendix B: school buses as queries",
         "New images of each prompt, compared with Disamb2.5's centroids. The paper: a narrower "
-        "prompt takes diversity away, an unusual one shifts the centroid.",
+        "prompt takes diversity away, an unusual one shifts the centroid. Its Centroid Distances "
+        "are on another scale: compare order and ratios.",
     ),
     "claims": Caption(
         "The paper's claims",
         "Each claim as an inequality: the first number is to be larger than the second. A "
         "difference whose 95% interval holds 0 is inside its noise: another draw of images could "
         "turn it round.",
+    ),
+    "differences": Caption(
+        "Differences between sets",
+        "Every two lines of Tables 1 and 2 that share a set, in percentage points, and every two "
+        "Centroid Distances, with the 95% interval over other images of these classes. Where both "
+        "sides ask the same images these are drawn together.",
     ),
     "frechet": Caption(
         "Fréchet distance in CLIP space",
@@ -80,7 +87,9 @@ CAPTIONS = {
     ),
     "contributions": Caption(
         "Diffusion and CLIP: which causes more of the error?",
-        "The paper: diffusion is a larger contributor to error than CLIP.",
+        "The paper: diffusion is a larger contributor to error than CLIP. It gives no two numbers; "
+        "read from Disamb2.5: diffusion is the error by the images' own centroids, clip what its "
+        "prompts lose to these, clip on natural the same loss on natural images.",
     ),
     "quality": Caption(
         "What a dataset engineer asks beside it, class by class",
@@ -120,7 +129,8 @@ CAPTIONS = {
         "Numbers",
         "Accuracies in percent. By prompt: the set's images as queries, the prompts of all classes "
         "as references; by own centroids: the centroids of the set's own training images. A dash "
-        "where there is no such figure: Table 6 leaves out two of the sets.",
+        "where there is no such figure: Table 6 has neither Synset nor Disamb1.0, and of sets that "
+        "the paper does not have there are accuracies and diagnoses alone.",
     ),
     "class_quality": Caption(
         "Quality",
@@ -140,3 +150,8 @@ def of_classifiers(label: str) -> Caption:
 def of_space(label: str) -> Caption:
     """Return the words for the rows that Table 6 would have of a further set."""
     return Caption(f"{label}: CLIP space", "A set that no table of the paper names, as in Table 6.")
+
+
+def of_distance(label: str) -> Caption:
+    """Return the words for the Centroid Distance of a further set."""
+    return Caption(f"{label}: Centroid Distance", "As in Figure 5.")

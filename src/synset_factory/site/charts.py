@@ -92,5 +92,7 @@ def _colour(table: pd.DataFrame, *, legend: bool = True) -> alt.Color:
 
 
 def _finished(chart: alt.Chart | alt.LayerChart) -> Spec:
-    spec: Spec = chart.properties(width="container", height=HEIGHT).to_dict()
+    # 1,000 classes of six sets are 6,000 points; beyond 5,000 Altair would refuse.
+    with alt.data_transformers.disable_max_rows():
+        spec: Spec = chart.properties(width="container", height=HEIGHT).to_dict()
     return spec

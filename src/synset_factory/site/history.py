@@ -21,7 +21,8 @@ class Change:
 def prompt_history() -> dict[str, list[Change]] | Undefined:
     """Return the changes of each clarified class's prompt by wnid, the newest first."""
     path = layout.DISAMBIGUATIONS.as_posix()
-    log = _git("log", "--reverse", "--format=%H %cs", "--", path)
+    # This line of commits only: in a merge two histories would contradict each other.
+    log = _git("log", "--first-parent", "--reverse", "--format=%H %cs", "--", path)
     if isinstance(log, Undefined):
         return log
     history: defaultdict[str, list[Change]] = defaultdict(list)

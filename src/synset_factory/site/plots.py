@@ -23,19 +23,24 @@ def sets_table(facts: ClassFacts, common: Common, config: ReportConfig) -> pd.Da
     natural images of the classifiers trained on it."""
     further, rows = further_sets(common.sets), []
     for image_set in [NATURAL, *common.sets]:
-        accuracies = [
-            value
-            for (train, evaluation, _), value in facts.accuracies.items()
-            if (train, evaluation) == (image_set, NATURAL)
-        ]
+        accuracy = accuracy_on_natural(image_set, facts)
         distance = read_measured(layout.CENTROID_DISTANCE, image_set)
         if isinstance(distance, Undefined) and image_set in further:
             distance = read_measured(layout.FURTHER_SETS / image_set, "centroid_distance")
-        if accuracies and not isinstance(distance, Undefined):
-            accuracy = sum(accuracies) / len(accuracies)
+        if accuracy is not None and not isinstance(distance, Undefined):
             name = config.label(image_set)
             rows.append((name, image_set, distance["centroid_distance"], round(accuracy, 4)))
     return pd.DataFrame(rows, columns=SETS_COLUMNS)
+
+
+def accuracy_on_natural(image_set: str, facts: ClassFacts) -> float | None:
+    """Return the mean over classes of the accuracy of what was trained on a set, if it is known."""
+    found = [
+        value
+        for (train, evaluation, _), value in facts.accuracies.items()
+        if (train, evaluation) == (image_set, NATURAL)
+    ]
+    return sum(found) / len(found) if found else None
 
 
 def classes_table(

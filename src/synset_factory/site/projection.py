@@ -40,9 +40,9 @@ def principal_plane(vectors: Floats) -> tuple[NDArray[np.float64], Floats, tuple
     vectors: [N, D]. Each direction's largest entry is positive, so that equal input gives equal
     pictures. Raises UndefinedMeasure for fewer than three vectors, or all of them equal.
     """
-    mean = vectors.mean(axis=0)
     if len(vectors) < 3:
         raise UndefinedMeasure("a plane takes three embeddings at least")
+    mean = vectors.mean(axis=0)
     _, lengths, directions = np.linalg.svd(vectors - mean, full_matrices=False)
     variance = lengths**2
     if variance.sum() < 1e-12 * len(vectors):

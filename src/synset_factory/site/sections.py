@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from synset_factory import layout
-from synset_factory.claims import read_claims, verdict
+from synset_factory.claims import differences, read_claims, verdict
 from synset_factory.config import Common
 from synset_factory.query_images import query_name
-from synset_factory.site.captions import CAPTIONS, of_classifiers, of_space
+from synset_factory.site.captions import CAPTIONS, of_classifiers, of_distance, of_space
 from synset_factory.site.cells import (
     Cell,
     MetricsTable,
@@ -36,6 +36,7 @@ from synset_factory.tables import (
     further_classifier_pairs,
     further_clip_pairs,
     further_sets,
+    image_experiments,
     paper_appendix_b,
     paper_averages,
     paper_centroid_distances,
@@ -75,6 +76,7 @@ def paper_tables(config: ReportConfig) -> list[Table]:
 def further_tables(common: Common, config: ReportConfig) -> list[Table]:
     """Return the tables of what the paper tells in words, or not at all."""
     alternative = layout.CLASSIFIER_SPACE
+    in_both = [each.number for each in image_experiments()]
     return [
         _folder("frechet", layout.FRECHET, config),
         _folder("frechet_correlation", layout.FRECHET_CORRELATION, config),
@@ -84,12 +86,12 @@ def further_tables(common: Common, config: ReportConfig) -> list[Table]:
         _all_figures(
             "contributions",
             layout.METRICS,
-            [TableRow(name="contributions", heads=("all classes",))],
+            [CONTRIBUTIONS],
         ),
         _folder("quality", layout.QUALITY, config, lambda key: not key.startswith(POOLED)),
         _folder("quality_pooled", layout.QUALITY, config, lambda key: key.startswith(POOLED)),
         _folder("classifier_distance", alternative / "centroid_distance", config),
-        _clip_table("classifier_space", _image_on_image(), tuple(CLIP_FIGURES), config),
+        _clip_table("classifier_space", in_both, tuple(CLIP_FIGURES), config),
         _folder("diagnosis", layout.DIAGNOSIS_COUNTS, config),
         *(each for name in further_sets(common.sets) for each in _further(name, config)),
     ]
@@ -108,6 +110,25 @@ def claims_table() -> Table:
         rows=rows,
         why="" if rows else f"{layout.CLAIMS} holds no rows yet: make them with `dvc repro`.",
         notes=[_summary([row[3].text for row in rows])] if rows else [],
+    )
+
+
+def differences_table() -> Table:
+    """Return the differences between lines of the tables, and which are inside their noise."""
+    rows = []
+    for each in differences() if layout.DIFFERENCES.exists() else ():
+        row = read_measured(layout.DIFFERENCES, each.name)
+        cells = _claim_cells(row)
+        if not isinstance(row, Undefined):
+            noise = "inside its noise" if row.get("certain") == 0 else ""
+            cells[0] = Cell(text=noise, sort=noise, kind="verdict" if noise else "")
+        rows.append([text_cell(each.words), *cells])
+    return Table(
+        name="differences",
+        caption=CAPTIONS["differences"],
+        columns=["first - second", "", "first", "second", "difference"],
+        rows=rows,
+        why="" if rows else f"{layout.DIFFERENCES} holds no rows yet: make them with `dvc repro`.",
     )
 
 
@@ -180,14 +201,6 @@ def _clip_table(
             figures={key: CLIP_FIGURES[key] for key in figures},
         )
     )
-
-
-def _image_on_image() -> list[int]:
-    return [
-        each.number
-        for each in experiments()
-        if each.reference.modality == each.query.modality == "image"
-    ]
 
 
 def _with_averages(table: Table) -> Table:
@@ -313,6 +326,13 @@ def _further(image_set: str, config: ReportConfig) -> list[Table]:
     parts = (
         ("set", of_classifiers(label), CLASSIFIER_HEADS, accuracies, CLASSIFIER_FIGURES),
         ("space", of_space(label), CLIP_HEADS, comparisons, CLIP_FIGURES),
+        (
+            "distance",
+            of_distance(label),
+            ("", "image set"),
+            [TableRow(name="centroid_distance", heads=(label,))],
+            {"centroid_distance": "Centroid Distance"},
+        ),
     )
     return [
         metrics_table(

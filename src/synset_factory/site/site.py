@@ -1,6 +1,7 @@
 """Writing the site: index.html, a page for each class, pictures, style and scripts beside them.
 
-Everything is relative, nothing is loaded from elsewhere, and equal inputs give equal bytes.
+Everything is relative, nothing is loaded from elsewhere, and equal inputs give equal bytes; git's
+history of the prompts is one of the inputs.
 """
 
 import json
@@ -31,7 +32,13 @@ from synset_factory.site.config import ReportConfig
 from synset_factory.site.figures import Chart, Material, Strips, paper_figures
 from synset_factory.site.history import prompt_history
 from synset_factory.site.pictures import FOLDER, FirstImages
-from synset_factory.site.sections import claims_table, further_tables, paper_tables
+from synset_factory.site.plots import accuracy_on_natural
+from synset_factory.site.sections import (
+    claims_table,
+    differences_table,
+    further_tables,
+    paper_tables,
+)
 from synset_factory.site.templates import PAGE, templates
 from synset_factory.site.vega import SCRIPT, vega_script
 from synset_factory.tables import Undefined, classifier_lines
@@ -94,6 +101,7 @@ def write_site(site: Site, folder: Path) -> None:
         classes_chart=_chart(site.classes_table, classes_chart, site.facts),
         paper_tables=paper_tables(site.config),
         claims=claims_table(),
+        differences=differences_table(),
         further_tables=further_tables(site.common, site.config),
         overview=classes_overview(
             site.classes, dict(site.clarified), site.sets, site.facts, site.config
@@ -112,14 +120,14 @@ def accuracy_bars(site: Site) -> list[dict[str, Any]]:
         for line in classifier_lines(table)
         if line.evaluation == NATURAL
     }
-    accuracies = dict(zip(site.sets_table["set"], site.sets_table["accuracy"], strict=True))
+    accuracies = {name: accuracy_on_natural(name, site.facts) for name in site.sets}
     return [
         {
             "label": site.config.label(name),
-            "accuracy": accuracies.get(name),
+            "accuracy": accuracies[name],
             "paper": paper.get(name),
             "why": f"{layout.outcomes(name)} is missing: make it with `dvc repro`."
-            if name not in accuracies
+            if accuracies[name] is None
             else "",
         }
         for name in site.sets

@@ -7,7 +7,6 @@ set, and between every two sets' Centroid Distances. What is inside its noise is
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
-from itertools import combinations
 
 import pandas as pd
 
@@ -17,6 +16,7 @@ from synset_factory.claims import (
     Claim,
     Lookup,
     Quantity,
+    differences,
     evaluate,
     inequality_row,
     read_claims,
@@ -25,14 +25,7 @@ from synset_factory.claims import (
 from synset_factory.config import claim_world, load_common
 from synset_factory.errors import InputError, run_main
 from synset_factory.markdown import markdown_table
-from synset_factory.tables import (
-    PAPER_SETS,
-    Row,
-    Undefined,
-    classifier_lines,
-    read_measured,
-    write_rows,
-)
+from synset_factory.tables import Row, Undefined, read_measured, write_rows
 from synset_factory.whole_files import write_text
 
 Rows = dict[str, Row | Undefined]
@@ -63,30 +56,6 @@ def compared(larger: str, smaller: str, figure: Lookup) -> Row | Undefined:
             return side
     first, second = (side for side in sides if isinstance(side, Quantity))
     return inequality_row(first, second)
-
-
-def difference_pairs() -> list[tuple[str, str, str]]:
-    """Return what is compared, and the addresses of the two figures."""
-    lines = [
-        (f"{table[-1]}.{line.line} {line.train} on {line.evaluation}", table, line)
-        for table in ("table1", "table2")
-        for line in classifier_lines(table)
-    ]
-    pairs = [
-        (f"{first} - {second}", f"{a}/{left.name}:accuracy", f"{b}/{right.name}:accuracy")
-        for (first, a, left), (second, b, right) in combinations(lines, 2)
-        if left.train == right.train or left.evaluation == right.evaluation
-    ]
-    figure = layout.CENTROID_DISTANCE.name
-    distances = [
-        (
-            f"Centroid Distance: {left} - {right}",
-            f"{figure}/{left}:{figure}",
-            f"{figure}/{right}:{figure}",
-        )
-        for left, right in combinations(PAPER_SETS, 2)
-    ]
-    return pairs + distances
 
 
 def _cells(row: Row | Undefined) -> list[str]:
@@ -124,7 +93,7 @@ def differences_table(rows: Rows) -> str:
     return markdown_table(header, lines)
 
 
-def claims_text(claims: list[Claim], rows: Rows, differences: Rows) -> str:
+def claims_text(claims: list[Claim], rows: Rows, differences_told: Rows) -> str:
     """Return metrics/claims.md."""
     verdicts = Counter(verdict(rows[each.name]).partition(":")[0] for each in claims)
     counted = "\n".join(f"- {words}: {count}" for words, count in sorted(verdicts.items()))
@@ -139,7 +108,8 @@ Intervals (95%, bootstrap) are of the images asked, paired where both sides ask 
 images of these classes might have given the other verdict where they hold 0, which is then inside
 its noise. They do not cover other classifier seeds, image sets or models made anew:
 `synset-factory seeds` does. A claim without an interval is about figures that are no mean of
-queries.
+queries, or whose queries are not stored: further sets in CLIP space, the space of a classifier,
+single classes.
 
 {claims_table(claims, rows)}
 
@@ -148,7 +118,7 @@ queries.
 Every two lines of Tables 1 and 2 that share a set, in percentage points, and every two Centroid
 Distances.
 
-{differences_table(differences)}
+{differences_table(differences_told)}
 """
 
 
@@ -161,10 +131,12 @@ def main() -> None:
     figure = figures_of(pd.read_parquet(layout.RESAMPLED))
     claims = read_claims()
     rows = {each.name: compared(each.larger, each.smaller, figure) for each in claims}
-    pairs = difference_pairs()
-    differences = {name: compared(first, second, figure) for name, first, second in pairs}
+    pairs = differences()
+    of_pairs = {each.name: compared(each.first, each.second, figure) for each in pairs}
     write_rows(layout.CLAIMS, rows)
-    write_text(layout.CLAIMS_LIST, claims_text(claims, rows, differences))
+    write_rows(layout.DIFFERENCES, of_pairs)
+    told = {each.words: of_pairs[each.name] for each in pairs}
+    write_text(layout.CLAIMS_LIST, claims_text(claims, rows, told))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from synset_factory.tables import (
     Experiment,
     Row,
     Undefined,
-    experiments,
+    image_experiments,
     measured,
     write_rows,
 )
@@ -56,11 +56,6 @@ def embed_images(image_sets: tuple[str, ...], config: ClassifierSpaceConfig, run
 def read_images(image_set: str, split: str) -> Embeddings:
     """Read a set's embeddings of one split. Raises InputError if they are not there."""
     return read_file(layout.classifier_embeddings(image_set), IMAGE, split)
-
-
-def image_experiments() -> list[Experiment]:
-    """Return the 16 rows of Table 6 that compare images with images."""
-    return [e for e in experiments() if e.reference.modality == e.query.modality == IMAGE]
 
 
 def experiment_row(experiment: Experiment, seed: int, memory: float) -> Row:

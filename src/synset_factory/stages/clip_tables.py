@@ -7,7 +7,7 @@ validation split, prompts included.
 import math
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,8 @@ from tqdm import tqdm
 from synset_factory import layout
 from synset_factory.config import claim_world, load_common, load_section
 from synset_factory.embedding_files import IMAGE, Embeddings
-from synset_factory.errors import run_main
+from synset_factory.errors import InputError, run_main
+from synset_factory.measures.vectors import UndefinedMeasure
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
 from synset_factory.table_rows import (
@@ -35,21 +36,27 @@ from synset_factory.tables import (
     ClipSource,
     Experiment,
     Row,
+    Undefined,
     experiments,
+    measured,
     write_rows,
 )
 from synset_factory.whole_files import whole_file
 
+Rows = dict[str, Row | Undefined]
 ACCURACIES = ("centroid_accuracy", "knn1_accuracy", "knn5_accuracy")
 
 
-def distance_rows(sets: Iterable[str], read: Callable[[str], Embeddings]) -> dict[str, Row]:
+def distance_rows(sets: Iterable[str], read: Callable[[str], Embeddings]) -> Rows:
     """Return each set's Centroid Distance, from equally many training images a class.
 
     `read` gives the embeddings of a set, of which only one is held at a time.
     """
     count = fewest_images(map(read, sets))
-    return {name: distance_row(read(name), count) for name in sets}
+    return {
+        name: measured(f"Centroid Distance of {name}", partial(distance_row, read(name), count))
+        for name in sets
+    }
 
 
 def read_images(image_set: str) -> Embeddings:
@@ -90,9 +97,14 @@ def experiment_outcomes(
     return row, table
 
 
-def averages(rows: list[Row]) -> Row:
+def averages(rows: Iterable[Row | Undefined]) -> Row | Undefined:
     """Return the table's last line: averages over the rows that have k-nn."""
-    with_knn = [row for row in rows if "knn1_accuracy" in row]
+    with_knn = []
+    for row in rows:
+        if isinstance(row, Undefined):
+            return row
+        if "knn1_accuracy" in row:
+            with_knn.append(row)
     return {name: float(np.mean([row[name] for row in with_knn])) for name in ACCURACIES}
 
 
@@ -102,21 +114,30 @@ def main() -> None:
     config = load_section(ClipTablesConfig, "clip_tables")
     read = lru_cache(maxsize=2)(read_source)  # references, and queries that several rows share
 
-    write_rows(layout.CENTROID_DISTANCE, distance_rows(PAPER_SETS, read_images))
-    with whole_file(layout.DISTANCE_OUTCOMES) as partial:
-        write_distance_outcomes(partial, PAPER_SETS, read_images)
-    rows, outcomes = {}, []
+    distances = distance_rows(PAPER_SETS, read_images)
+    write_rows(layout.CENTROID_DISTANCE, distances)
+    defined = [name for name, row in distances.items() if not isinstance(row, Undefined)]
+    with whole_file(layout.DISTANCE_OUTCOMES) as unfinished:
+        write_distance_outcomes(unfinished, defined, read_images)
+    rows: Rows = {}
+    outcomes = []
     for experiment in tqdm(experiments(), desc="Table 6", unit="row"):
         references, queries = read(experiment.reference, TRAIN), read(experiment.query, VALIDATION)
-        rows[experiment.name], of_queries = experiment_outcomes(
-            experiment, references, queries, common.seed, config.memory
-        )
-        outcomes.append(of_queries)
+        try:
+            rows[experiment.name], of_queries = experiment_outcomes(
+                experiment, references, queries, common.seed, config.memory
+            )
+        except UndefinedMeasure as error:
+            rows[experiment.name] = Undefined(f"Row {experiment.number} of Table 6: {error}.")
+        else:
+            outcomes.append(of_queries)
+    if not outcomes:
+        raise InputError(f"{layout.EMBEDDINGS}: no row of Table 6 has figures: embed them anew.")
     table = pd.concat(outcomes, ignore_index=True).astype(dict.fromkeys(ACCURACIES, "boolean"))
-    with whole_file(layout.CLIP_OUTCOMES) as partial:
-        table.to_parquet(partial, index=False)
+    with whole_file(layout.CLIP_OUTCOMES) as unfinished:
+        table.to_parquet(unfinished, index=False)
     write_rows(layout.TABLE6, rows)
-    write_rows(layout.TABLE6_AVERAGES, {"averages": averages(list(rows.values()))})
+    write_rows(layout.TABLE6_AVERAGES, {"averages": averages(rows.values())})
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ in Tables 1 and 2, CLIP space as in Table 6, Centroid Distance as in Figure 5. A
 on it and on `natural` alone, so they stay what they are whatever other sets come and go.
 """
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
@@ -27,9 +27,11 @@ from synset_factory.tables import (
     ClipPair,
     ClipSource,
     Row,
+    Undefined,
     further_classifier_pairs,
     further_clip_pairs,
     further_sets,
+    measured,
     write_rows,
 )
 
@@ -45,23 +47,28 @@ def comparison_row(
     return row
 
 
-def set_rows(image_set: str, seed: int, memory: float) -> dict[str, Row]:
+def set_rows(image_set: str, seed: int, memory: float) -> dict[str, Row | Undefined]:
     """Return the rows of one further set, by name.
 
     Raises InputError if it has not been evaluated or embedded.
     """
     read = cache(read_source)  # for this set only: many sets need no more memory than one
-    rows = {
+    rows: dict[str, Row | Undefined] = {
         pair.name: accuracy_row(pair.train, pair.evaluation)
         for pair in further_classifier_pairs(image_set)
     }
     for pair in further_clip_pairs(image_set):
         references, queries = read(pair.reference, TRAIN), read(pair.query, VALIDATION)
-        rows[pair.name] = comparison_row(pair, references, queries, seed, memory)
+        rows[pair.name] = measured(
+            pair.name, partial(comparison_row, pair, references, queries, seed, memory)
+        )
     natural, images = (
         read(ClipSource(image_set=name, modality=IMAGE), TRAIN) for name in (NATURAL, image_set)
     )
-    rows["centroid_distance"] = distance_row(images, fewest_images([natural, images]))
+    count = fewest_images([natural, images])
+    rows["centroid_distance"] = measured(
+        f"Centroid Distance of {image_set}", partial(distance_row, images, count)
+    )
     return rows
 
 

@@ -6,7 +6,7 @@ centroids and prompts of the training split, as in Table 6.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,18 @@ from synset_factory.tables import ClipSource, Row, write_rows
 from synset_factory.whole_files import whole_file
 
 UNTOLD = "cannot be told"
+SMALLEST_DISTANCE = 1e-18  # a squared codiff; of equal embeddings rounding leaves less
+# Which name of a class the prompts of a recipe use.
+NAME_OF = {
+    "synset": "synset",
+    "definition": "synset",
+    "hypernym": "synset",
+    "disamb": "disamb",
+    "promptaug": "disamb",
+    "clip_name": "clip_name",
+    "a_photo_of": "clip_name",
+    "clip_templates": "clip_name",
+}
 NAMES = [*(rule.diagnosis for rule in RULES), UNTOLD]
 
 
@@ -108,7 +120,10 @@ class Observer:
         self.vocabulary, self.seed = vocabulary, seed
         self.natural_train = _images(NATURAL, TRAIN)
         self.natural = _images(NATURAL, VALIDATION)
-        self.natural_by_itself = self._found(self.natural, self.natural_train)
+
+    @cached_property
+    def natural_by_itself(self) -> np.ndarray:
+        return self._found(self.natural, self.natural_train)
 
     def evidence(
         self, image_set: str, names: dict[int, str], clarified: str | None
@@ -162,7 +177,7 @@ class Observer:
             both = [each.vectors[each.labels == label] for each in (images, self.natural_train)]
             count = min(map(len, both))
             ours, theirs = (centroid_distance(each[:count], np.zeros(count))[0] for each in both)
-            found[int(label)] = ours / theirs if theirs > 0.0 else float("nan")
+            found[int(label)] = ours / theirs if theirs > SMALLEST_DISTANCE else float("nan")
         return found
 
 
@@ -185,7 +200,7 @@ def _recognised(image_set: str, keys: np.ndarray) -> np.ndarray:
 def clarified_set(image_set: str, common: Common) -> str | None:
     """Return the set in which the clarified prompts have this set's settings, if it lacks them."""
     settings = common.sets[image_set]
-    if settings.prompts != "synset":
+    if NAME_OF[settings.prompts] == "disamb":
         return None
     for name, other in common.sets.items():
         if other.prompts == "disamb" and other.guidance_scale == settings.guidance_scale:
@@ -246,9 +261,7 @@ def counts(rows: pd.DataFrame) -> Row:
 
 def class_names(classes: list[ClassPrompts], labels: dict[str, int], recipe: str) -> dict[int, str]:
     """Return what the prompts of a recipe call each class, by label."""
-    return {
-        labels[each.wnid]: each.synset if recipe == "synset" else each.disamb for each in classes
-    }
+    return {labels[each.wnid]: getattr(each, NAME_OF[recipe]) for each in classes}
 
 
 def main() -> None:
@@ -262,7 +275,8 @@ def main() -> None:
     classes = class_prompts(synsets, clarified)
     labels = {synset.wnid: synset.class_index for synset in synsets}
 
-    texts = sorted({*words, *(name for each in classes for name in (each.synset, each.disamb))})
+    names = (name for each in classes for name in (each.synset, each.disamb, each.clip_name))
+    texts = sorted({*words, *names})
     clip = Clip(layout.CLIP, common.run.device)
     embedded = clip.embed_texts(texts, config.batch_size, "vocabulary")
     observer = Observer(Vocabulary(words, dict(zip(texts, embedded, strict=True))), common.seed)

@@ -18,7 +18,7 @@ from synset_factory.site.class_facts import read_class_facts
 from synset_factory.site.config import ReportConfig
 from synset_factory.site.plots import classes_table, sets_table, write_plots
 from synset_factory.site.site import Site, write_site
-from synset_factory.tables import further_sets
+from synset_factory.tables import PAPER_SETS, further_sets
 from synset_factory.whole_files import whole_file, whole_folder, write_text
 
 
@@ -33,15 +33,18 @@ def main() -> None:
     write_text(layout.TABLES, tables_text(further_sets(common.sets), config))
     classes = class_prompts(world, clarified)
     classes.sort(key=lambda prompts: prompts.synset == prompts.disamb)
-    sheet = figure5(classes[: config.sheet_classes], config)
-    # 256 colours: the sheet is kept in git, anew with each run.
-    with whole_file(layout.FIGURE5) as partial:
-        sheet.quantize(256).save(partial, format="PNG", optimize=True)
+    # Sheet and plots are in git: where no set is made yet, what a run left there says more.
+    if any(layout.index(name).exists() for name in PAPER_SETS) or not layout.FIGURE5.exists():
+        sheet = figure5(classes[: config.sheet_classes], config)
+        # 256 colours: it is kept in git, anew with each run.
+        with whole_file(layout.FIGURE5) as partial:
+            sheet.quantize(256).save(partial, format="PNG", optimize=True)
 
     facts = read_class_facts(common.sets, config.labels)
     sets = sets_table(facts, common, config)
     of_classes = classes_table(world, facts, common, config)
-    write_plots(sets, of_classes)
+    if len(sets) or not layout.PLOTS.exists():
+        write_plots(sets, of_classes)
     site = Site(
         common=common,
         config=config,
