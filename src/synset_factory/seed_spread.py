@@ -10,8 +10,8 @@ from synset_factory.tables import Row, Undefined
 
 Run = Mapping[str, Row | Undefined]  # rows of metrics by their place under metrics/
 CLAIMS = f"{layout.CLAIMS.name}/"
-# Claims have a table of their own; intervals are what one run says of its own noise.
-LEFT_OUT = (CLAIMS, f"{layout.INTERVALS.name}/")
+# Claims have a table of their own; the others are what one run says of its own noise.
+LEFT_OUT = (CLAIMS, f"{layout.INTERVALS.name}/", f"{layout.DIFFERENCES.name}/")
 
 
 def spread_text(runs: Mapping[int, Run]) -> str:
