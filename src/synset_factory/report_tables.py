@@ -7,7 +7,6 @@ from synset_factory.markdown import markdown_table
 from synset_factory.site.config import ReportConfig
 from synset_factory.tables import (
     PAPER_SETS,
-    ClipPair,
     Row,
     Undefined,
     classifier_lines,
@@ -54,13 +53,6 @@ def _distance(folder: Path, name: str) -> str:
     return row.why if isinstance(row, Undefined) else f"{row['centroid_distance']:.4f}"
 
 
-def _source_labels(pair: ClipPair, config: ReportConfig) -> list[str]:
-    return [
-        f"{config.label(source.image_set)}-{'IM' if source.modality == 'image' else 'PRMT'}"
-        for source in (pair.reference, pair.query)
-    ]
-
-
 def classifier_table(config: ReportConfig) -> str:
     """Return Tables 1 and 2."""
     header = ["line", "train on", "evaluate on", "this run", *ACCURACY_SPREAD, "paper"]
@@ -83,7 +75,7 @@ def further_set(image_set: str, config: ReportConfig) -> str:
     comparisons = []
     for comparison in further_clip_pairs(image_set):
         cells = _clip_cells(read_measured(folder, comparison.name), {})
-        comparisons.append([*_source_labels(comparison, config), *cells])
+        comparisons.append([*config.source_labels(comparison), *cells])
     header = ["train on", "evaluate on", "accuracy", *ACCURACY_SPREAD]
     return f"""### {config.label(image_set)}
 
@@ -109,7 +101,7 @@ def clip_table(config: ReportConfig) -> str:
     rows = []
     for experiment in experiments():
         cells = _clip_cells(read_measured(layout.TABLE6, experiment.name), experiment.paper)
-        rows.append([str(experiment.number), *_source_labels(experiment, config), *cells])
+        rows.append([str(experiment.number), *config.source_labels(experiment), *cells])
     cells = _clip_cells(read_measured(layout.TABLE6_AVERAGES, "averages"), paper_averages())
     rows.append(["", "averages of the rows with k-nn", "", *cells])
     return markdown_table(["#", *CLIP_HEADER], rows)

@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from synset_factory import layout
 from synset_factory.errors import InputError
-from synset_factory.revisions import Revision, WorkingTree
+from synset_factory.revisions import WorkingTree
 from synset_factory.site import vega
 from synset_factory.site.side_by_side import write_page
 from synset_factory.stages import report
@@ -129,7 +129,7 @@ def test_a_point_of_the_chart_over_classes_leads_to_its_class(
     assert watched.faults == []
 
 
-class Other(Revision):
+class Other(WorkingTree):
     """A revision whose report lies in a folder, or that has none."""
 
     name = "0123abc"
@@ -145,15 +145,6 @@ class Other(Revision):
         if self.folder is None:
             raise InputError("0123abc is from before there were <reports>.")
         return self.folder
-
-    def image_sets(self) -> dict[str, str | None]:
-        raise NotImplementedError
-
-    def _text(self, path: Path) -> str:
-        raise NotImplementedError
-
-    def _read(self, image_set: str, path: Path, read: object) -> object:  # type: ignore[override]
-        raise NotImplementedError
 
 
 def test_two_reports_keep_to_the_same_page_and_place(folder: Path, watched: Watched) -> None:

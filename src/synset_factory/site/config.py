@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from synset_factory.tables import ClipPair
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig:
@@ -20,3 +22,11 @@ class ReportConfig:
     def label(self, image_set: str) -> str:
         """Return the printed name of an image set."""
         return self.labels.get(image_set, image_set)
+
+    def source_labels(self, pair: ClipPair) -> tuple[str, str]:
+        """Return the names of a reference and a query set as the paper prints them."""
+        reference, query = (
+            f"{self.label(source.image_set)}-{'IM' if source.modality == 'image' else 'PRMT'}"
+            for source in (pair.reference, pair.query)
+        )
+        return reference, query

@@ -28,7 +28,6 @@ from synset_factory.tables import (
     TABLE3,
     TABLE4_CLASSES,
     TABLE5,
-    ClipPair,
     Row,
     Undefined,
     classifier_lines,
@@ -138,15 +137,6 @@ def _summary(verdicts: list[str]) -> str:
     return f"Of {len(verdicts)} claims: {'; '.join(f'{name} {count}' for name, count in counts)}."
 
 
-def source_labels(pair: ClipPair, config: ReportConfig) -> tuple[str, str]:
-    """Return the names of a reference and a query set as the paper prints them."""
-    reference, query = (
-        f"{config.label(source.image_set)}-{'IM' if source.modality == 'image' else 'PRMT'}"
-        for source in (pair.reference, pair.query)
-    )
-    return reference, query
-
-
 def _claim_cells(row: Row | Undefined) -> list[Cell]:
     if isinstance(row, Undefined):
         return [Cell(text=UNTOLD, sort=UNTOLD), Cell(text=row.why, kind="why", span=3)]
@@ -186,7 +176,7 @@ def _clip_table(
     rows = [
         TableRow(
             name=each.name,
-            heads=(str(each.number), *source_labels(each, config)),
+            heads=(str(each.number), *config.source_labels(each)),
             paper=each.paper if in_clip else {},
         )
         for each in (by_number[number] for number in numbers)
@@ -220,7 +210,7 @@ def _table4(config: ReportConfig) -> Table:
     rows = [
         TableRow(
             name=line.name,
-            heads=(str(line.line), *source_labels(line, config)),
+            heads=(str(line.line), *config.source_labels(line)),
             paper=line.paper,
         )
         for line in table4_lines()
@@ -320,7 +310,7 @@ def _further(image_set: str, config: ReportConfig) -> list[Table]:
         for pair in further_classifier_pairs(image_set)
     ]
     comparisons = [
-        TableRow(name=pair.name, heads=source_labels(pair, config))
+        TableRow(name=pair.name, heads=config.source_labels(pair))
         for pair in further_clip_pairs(image_set)
     ]
     parts = (
