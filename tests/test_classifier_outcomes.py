@@ -14,7 +14,7 @@ from synset_factory.config import Run
 from synset_factory.errors import InputError
 
 INDEX = pd.DataFrame({"key": ["a", "b", "c"], "cls": [11, 90, 90], "wnid": ["n1", "n2", "n2"]})
-RUN = Run(device="cpu", workers=0)
+RUN = Run(device="cpu", workers=0, engine="local", address="", replicas=1)
 
 
 @pytest.fixture

@@ -42,6 +42,9 @@ class Run:
 
     device: str  # of torch: cpu, cuda, ...
     workers: int  # processes that read images for a training or an embedding
+    engine: str  # local: this process; ray: processes of a Ray cluster, maybe on other machines
+    address: str  # of the Ray cluster to join; empty to start one on this machine alone
+    replicas: int  # copies of a model at work at once, each on a device of its own: needs ray
 
 
 @dataclass(frozen=True, kw_only=True)

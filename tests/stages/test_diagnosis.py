@@ -183,7 +183,7 @@ def test_the_clarified_set_has_the_same_settings() -> None:
         wnids="all",
         splits=Splits(train=1, validation=1),
         sets=sets,
-        run=Run(device="cpu", workers=0),
+        run=Run(device="cpu", workers=0, engine="local", address="", replicas=1),
     )
     found = {name: clarified_set(name, common) for name in sets}
     assert {name: other for name, other in found.items() if other} == {
