@@ -6,6 +6,7 @@ machine alone, asks for a token that only this process knows, and has no dashboa
 
 import os
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ PACKAGE = Path(__file__).parent
 # variable is named after, and a token.
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
+
+ANSWERS_WITHIN = 10.0  # seconds
 
 
 @contextmanager
@@ -67,9 +70,12 @@ def import_ray() -> Any:
 
 def _join(ray: Any, address: str) -> None:
     print(f"Joining the Ray cluster at {address}.", flush=True)
+    host, _, port = address.rpartition(":")
     try:
+        # Ray itself waits for minutes where nothing answers.
+        socket.create_connection((host, int(port)), timeout=ANSWERS_WITHIN).close()
         ray.init(address, runtime_env={"py_modules": [str(PACKAGE)]}, **_quietly())
-    except (ray.exceptions.AuthenticationError, ConnectionError, RuntimeError, ValueError) as error:
+    except (ray.exceptions.AuthenticationError, OSError, RuntimeError, ValueError) as error:
         why = str(error).partition("\n")[0]
         raise InputError(
             f"{PARAMS}: no Ray cluster can be joined at run.address {address} ({why}): start it "
