@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 SET_NAME = re.compile(r"[a-z0-9_]+")
 NATURAL = "natural"
+LOCAL, RAY = "local", "ray"  # engines
 HERE = Path(__file__).parent
 
 
@@ -49,7 +50,7 @@ class Run:
     """How the work is done on this machine. No result depends on it, so no stage does either."""
 
     device: str  # of torch: cpu, cuda, ...
-    workers: int  # processes that read images for a training or an embedding
+    workers: int  # processes or threads that make images ready for a model
     engine: str  # local: this process; ray: processes of a Ray cluster, maybe on other machines
     address: str  # of the Ray cluster to join; empty to start one on this machine alone
     replicas: int  # copies of a model at work at once, each on a device of its own: needs ray
@@ -109,6 +110,7 @@ def load_common(path: Path = layout.PARAMS) -> Common:
         raise InputError(f"{path}: unknown key '{unknown[0]}'; remove it or correct its spelling.")
     for name in common.sets:
         _check_set_name(name, path)
+    _check_run(common.run, path)
     return common
 
 
@@ -137,6 +139,23 @@ def _check_set_name(name: str, path: Path) -> None:
         )
     if name == NATURAL:
         raise InputError(f"{path}: '{NATURAL}' is the world's own set; rename it under sets.")
+
+
+def _check_run(run: Run, path: Path) -> None:
+    if run.engine not in (LOCAL, RAY):
+        raise InputError(f"{path}: run.engine '{run.engine}' is neither {LOCAL} nor {RAY}.")
+    if run.replicas < 1:
+        raise InputError(f"{path}: run.replicas must be at least 1.")
+    if run.engine == LOCAL and run.replicas > 1:
+        raise InputError(
+            f"{path}: run.replicas is {run.replicas}, but the engine {LOCAL} has one copy of a "
+            f"model: set it to 1, or run.engine to {RAY}."
+        )
+    if run.engine == RAY and run.device not in ("cpu", "cuda"):
+        raise InputError(
+            f"{path}: run.device must be cpu or cuda with the engine {RAY}, which gives each copy "
+            "of a model a device of its own."
+        )
 
 
 def _build(kind: type[T], value: Any, path: Path, where: str) -> T:

@@ -17,7 +17,8 @@ from PIL import Image
 
 from synset_factory import drawing, layout
 from synset_factory.errors import InputError
-from synset_factory.models.text_to_image import TextToImage, folder_digest
+from synset_factory.folder_digest import folder_digest
+from synset_factory.models.text_to_image import TextToImage
 from synset_factory.provenance import drawn_by_model
 from synset_factory.records import ImageSettings
 from synset_factory.shard_reader import read_index

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,6 @@ from synset_factory.models.diffusers_pipeline import call_arguments, load_pipeli
 from synset_factory.provenance import drawn_by_model
 from synset_factory.records import ImageSettings
 from synset_factory.shard_writer import encode_jpeg
-
-
-def folder_digest(folder: Path) -> str:
-    """Return one hex digest of all files of a folder: their names and their contents.
-
-    Raises InputError if the folder is not there.
-    """
-    if not folder.is_dir():
-        raise InputError(f"{folder} is missing: make it with `dvc repro`.")
-    digest = sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        with path.open("rb") as stream:
-            content = sha256()
-            while block := stream.read(1 << 20):
-                content.update(block)
-        digest.update(f"{path.relative_to(folder).as_posix()} {content.hexdigest()}\n".encode())
-    return digest.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
