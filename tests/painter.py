@@ -14,5 +14,10 @@ class Painter:
         pass
 
     def draw_jpegs(self, prompts: list[str], seeds: list[int]) -> list[bytes]:
-        colours = [sha256(f"{p}{s}".encode()).digest() for p, s in zip(prompts, seeds, strict=True)]
-        return [encode_jpeg(Image.new("RGB", (8, 8), tuple(each[:3])), 90) for each in colours]
+        return self.encode(self.draw(prompts, seeds))
+
+    def draw(self, prompts: list[str], seeds: list[int]) -> list[bytes]:
+        return [sha256(f"{p}{s}".encode()).digest() for p, s in zip(prompts, seeds, strict=True)]
+
+    def encode(self, drawn: list[bytes]) -> list[bytes]:
+        return [encode_jpeg(Image.new("RGB", (8, 8), tuple(each[:3])), 90) for each in drawn]

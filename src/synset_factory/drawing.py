@@ -6,21 +6,25 @@ bytes in whichever of them it is.
 
 import errno
 import time
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from synset_factory import layout
-from synset_factory.config import Shortcuts
+from synset_factory.config import Common, Shortcuts
+from synset_factory.engine import run_tasks
 from synset_factory.errors import InputError
+from synset_factory.folder_digest import folder_digest
 from synset_factory.generation_plan import ClassJob, Rates
-from synset_factory.models.text_to_image import TextToImage, folder_digest
+from synset_factory.models.text_to_image import Drawn, TextToImage
 from synset_factory.prompt_files import Synset
 from synset_factory.records import ImageRow, ImageSettings
 from synset_factory.shard_writer import Sample, class_tar
@@ -61,72 +65,145 @@ def image_settings(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Pictures to be drawn together, at most settings.batch_size of them."""
+
+    prompts: list[str]
+    seeds: list[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """What came of a request."""
+
+    jpegs: list[bytes]  # as they are stored
+    seconds: float  # that the model was at work on them, and not yet on those before
+
+
 class Artist:
-    """The text-to-image model, loaded only if there is something to draw, and how fast it is."""
+    """A text-to-image model that draws what it is asked for, and how long that takes: a Worker."""
 
-    def __init__(self, settings: ImageSettings, device: str) -> None:
-        self.settings, self.device = settings, device
-        self.images, self.seconds = 0, 0.0
+    def __init__(self, folder: Path, settings: ImageSettings, device: str) -> None:
+        self.model = TextToImage(folder, settings, device)
+        self.lock, self.finished = Lock(), 0.0
 
-    @cached_property
-    def model(self) -> TextToImage:
-        return TextToImage(layout.TEXT_TO_IMAGE, self.settings, self.device)
+    def prepare(self, request: Request) -> Request:
+        return request
 
-    def draw(self, rows: list[ImageRow]) -> list[bytes]:
-        """Return a JPEG for each row, at most settings.batch_size of them."""
-        model, start = self.model, time.perf_counter()
-        jpegs = model.draw_jpegs([row.prompt for row in rows], [row.seed for row in rows])
-        self.images += len(rows)
-        self.seconds += time.perf_counter() - start
-        return jpegs
+    def compute(self, request: Request) -> tuple[float, Drawn]:
+        return time.perf_counter(), self.model.draw(request.prompts, request.seeds)
+
+    def finish(self, computed: tuple[float, Drawn]) -> Pictures:
+        started, drawn = computed
+        jpegs = self.model.encode(drawn)
+        with self.lock:
+            before, self.finished = self.finished, time.perf_counter()
+            return Pictures(jpegs=jpegs, seconds=self.finished - max(started, before))
 
 
-def samples_of(artist: Artist, job: ClassJob, chunk: slice, class_index: int) -> Iterator[Sample]:
-    """Yield the images of a chunk, those that are found nowhere drawn together.
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """Images of a tar that are written together, those that lie nowhere drawn together."""
 
-    Nothing in a sample names its set, so its bytes do not tell whether it was drawn or found.
-    """
-    rows, digests, found = job.rows[chunk], job.digests[chunk], job.found
-    jpegs = [found[digest].read() if digest in found else None for digest in digests]
-    missing = [row for row, jpeg in zip(rows, jpegs, strict=True) if jpeg is None]
-    drawn = iter(artist.draw(missing) if missing else [])
-    for row, digest, jpeg in zip(rows, digests, jpegs, strict=True):
-        yield Sample(
-            key=row.key,
-            jpg=jpeg or next(drawn),
-            cls=class_index,
-            txt=row.prompt,
-            json={**asdict(row), **asdict(artist.settings), "digest": digest},
+    rows: list[ImageRow]
+    digests: list[str]
+    jpegs: list[bytes | None]  # None: to be drawn
+    planned: int  # how many of them were known to be drawn
+
+    def request(self) -> Request | None:
+        """Ask for what is to be drawn, if anything is."""
+        missing = [row for row, jpeg in zip(self.rows, self.jpegs, strict=True) if jpeg is None]
+        if not missing:
+            return None
+        return Request(prompts=[row.prompt for row in missing], seeds=[row.seed for row in missing])
+
+    def samples(
+        self, drawn: Pictures | None, class_index: int, settings: ImageSettings
+    ) -> Iterator[Sample]:
+        """Yield the images. Nothing in a sample tells whether it was drawn or found."""
+        remaining = iter(drawn.jpegs if drawn else [])
+        for row, digest, jpeg in zip(self.rows, self.digests, self.jpegs, strict=True):
+            yield Sample(
+                key=row.key,
+                jpg=jpeg or next(remaining),
+                cls=class_index,
+                txt=row.prompt,
+                json={**asdict(row), **asdict(settings), "digest": digest},
+            )
+
+
+def chunks_of(job: ClassJob, batch_size: int) -> Iterator[Chunk]:
+    """Read the chunks of a tar that are not yet in it: aligned to the numbers of its images."""
+    start = job.done
+    while start < len(job.rows):
+        end = min(start - start % batch_size + batch_size, len(job.rows))
+        digests, found = job.digests[start:end], job.found
+        yield Chunk(
+            rows=job.rows[start:end],
+            digests=digests,
+            jpegs=[found[digest].read() if digest in found else None for digest in digests],
+            planned=sum(digest not in found for digest in digests),
         )
+        start = end
 
 
-def write_class(job: ClassJob, class_index: int, artist: Artist, bar: "tqdm[Any]") -> None:
-    """Write one class of one split, in chunks aligned to the numbers of its images."""
-    settings = artist.settings
+class Studio:
+    """Draws what tars lack, on whatever engine, and hands out their chunks in order."""
+
+    def __init__(self, jobs: list[ClassJob], settings: ImageSettings, common: Common) -> None:
+        self.jobs, self.settings = jobs, settings
+        self.read: deque[Chunk] = deque()  # those whose turn has not come: a few
+        self.images, self.seconds = 0, 0.0  # drawn so far, and how long it took copies of the model
+        make_worker = partial(Artist, settings=settings, device=common.run.device)
+        self.results = run_tasks(make_worker, layout.TEXT_TO_IMAGE, self.requests(), common)
+
+    def requests(self) -> Iterator[Request | None]:
+        """Yield what is to be drawn for each chunk, which is remembered."""
+        for job in self.jobs:
+            for chunk in chunks_of(job, self.settings.batch_size):
+                self.read.append(chunk)
+                yield chunk.request()
+
+    def next_chunk(self) -> tuple[Chunk, Pictures | None]:
+        """Return the next chunk, and what was drawn for it, if anything was."""
+        drawn = next(self.results)
+        if drawn is not None:
+            self.images += len(drawn.jpegs)
+            self.seconds += drawn.seconds
+        return self.read.popleft(), drawn
+
+
+def write_class(job: ClassJob, class_index: int, studio: Studio, bar: "tqdm[Any]") -> None:
+    """Write one class of one split, chunk by chunk."""
     with class_tar(job.tar, job.wanted) as tar:
-        start = tar.done
-        while start < len(job.rows):
-            end = min(start - start % settings.batch_size + settings.batch_size, len(job.rows))
-            tar.add(samples_of(artist, job, slice(start, end), class_index))
-            bar.update(sum(digest not in job.found for digest in job.digests[start:end]))
-            start = end
+        done = tar.done
+        while done < len(job.rows):
+            chunk, drawn = studio.next_chunk()
+            tar.add(chunk.samples(drawn, class_index, studio.settings))
+            bar.update(chunk.planned)
+            done += len(chunk.rows)
 
 
 def write_jobs(
-    name: str, jobs: list[ClassJob], settings: ImageSettings, classes: list[Synset], device: str
+    name: str, jobs: list[ClassJob], settings: ImageSettings, classes: list[Synset], common: Common
 ) -> None:
     """Write the tars that are not finished: an image is drawn only if it is nowhere on disk.
 
     `name` is that of the progress bar. How long an image took is remembered for later plans.
+    Raises InputError as `engine.run_tasks` does, and if a model draws NaN.
     """
     class_indices = {synset.wnid: synset.class_index for synset in classes}
-    artist = Artist(settings, device)
-    with tqdm(total=sum(job.to_make for job in jobs), desc=name, unit="image") as bar:
-        for job in jobs:
-            if not job.finished:
-                write_class(job, class_indices[job.rows[0].wnid], artist, bar)
-    if artist.images:
-        Rates(settings, device).remember(artist.seconds / artist.images)
+    todo = [job for job in jobs if not job.finished]
+    studio = Studio(todo, settings, common)
+    with (
+        closing(studio.results),
+        tqdm(total=sum(job.to_make for job in jobs), desc=name, unit="image") as bar,
+    ):
+        for job in todo:
+            write_class(job, class_indices[job.rows[0].wnid], studio, bar)
+    if studio.images:
+        Rates(settings, common.run.device).remember(studio.seconds / studio.images)
 
 
 @contextmanager

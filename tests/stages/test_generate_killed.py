@@ -22,7 +22,6 @@ import yaml
 
 from synset_factory import drawing, layout
 from synset_factory.errors import InputError
-from synset_factory.records import ImageRow
 from synset_factory.stages import generate
 from tests.painter import Painter
 
@@ -176,15 +175,14 @@ def test_a_kill_costs_no_more_than_the_chunk_that_was_under_way(
 ) -> None:
     asked: list[int] = []
 
-    class Counting(drawing.Artist):
-        def draw(self, rows: list[ImageRow]) -> list[bytes]:
-            asked.append(len(rows))
+    class Counting(Painter):
+        def draw(self, prompts: list[str], seeds: list[int]) -> list[bytes]:
+            asked.append(len(prompts))
             if len(asked) == 3:
                 raise KeyboardInterrupt
-            return super().draw(rows)
+            return super().draw(prompts, seeds)
 
-    monkeypatch.setattr(drawing, "TextToImage", Painter)
-    monkeypatch.setattr(drawing, "Artist", Counting)
+    monkeypatch.setattr(drawing, "TextToImage", Counting)
     with pytest.raises(KeyboardInterrupt):
         generate.generate_set("disamb")
     assert asked == [1, 1, 2]  # of the jay images 3 and 4: chunks are aligned; of the drake 0 and 1

@@ -1,7 +1,7 @@
 """Stage `generate`: the class tars of one synthetic image set, drawn from its prompts."""
 
 from synset_factory import layout
-from synset_factory.config import load_common, load_section
+from synset_factory.config import Common, load_common, load_section
 from synset_factory.drawing import GenerateConfig, image_settings, sole_writer, write_jobs
 from synset_factory.errors import run_main
 from synset_factory.generation_plan import Rates, plan_set, summary
@@ -14,11 +14,11 @@ from synset_factory.set_stage import begin_set_stage
 from synset_factory.shard_writer import prune, write_index
 
 
-def generate(name: str, settings: ImageSettings, classes: list[Synset], device: str) -> None:
+def generate(name: str, settings: ImageSettings, classes: list[Synset], common: Common) -> None:
     """Bring one set's folder up to date: an image is drawn only if it is nowhere on disk."""
     jobs = plan_set(name, settings, ImageStock(name))
-    print(summary(name, jobs, Rates(settings, device).seconds_per_image), flush=True)
-    write_jobs(name, jobs, settings, classes, device)
+    print(summary(name, jobs, Rates(settings, common.run.device).seconds_per_image), flush=True)
+    write_jobs(name, jobs, settings, classes, common)
     wnids = [synset.wnid for synset in classes]
     prune(layout.shards(name), wnids)
     description = (
@@ -40,7 +40,7 @@ def generate_set(name: str) -> None:
     image_set = common.sets[name]
     settings = image_settings(image_set.guidance_scale, config, image_set.shortcuts)
     with sole_writer(layout.shards(name), layout.shards_lock(name)):
-        generate(name, settings, classes, common.run.device)
+        generate(name, settings, classes, common)
 
 
 def main() -> None:

@@ -110,7 +110,7 @@ def make_queries(common: Common) -> None:
             rate = Rates(group.settings, common.run.device).seconds_per_image
             print(summary(group.name, group.jobs, rate), flush=True)
         for group in groups:
-            write_jobs(group.name, group.jobs, group.settings, classes, common.run.device)
+            write_jobs(group.name, group.jobs, group.settings, classes, common)
         prune_queries(groups)
 
 
