@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import open_clip
 import torch
 from diffusers import (
     AutoencoderKL,
@@ -9,8 +10,10 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
+from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from synset_factory.worlds.miniature.clip import ClipConfig, write_config
 from synset_factory.worlds.miniature.text_tower import transformers_tokenizer
 
 SIZE = 8  # pixels
@@ -64,3 +67,12 @@ def save_text_to_image(folder: Path) -> None:
         feature_extractor=None,
         requires_safety_checker=False,
     ).save_pretrained(folder, safe_serialization=True)
+
+
+def save_clip(folder: Path, config: ClipConfig) -> None:
+    """Write a CLIP of open_clip with random weights, always the same."""
+    write_config(config, folder)
+    torch.manual_seed(0)
+    model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    save_file(tensors, folder / "open_clip_model.safetensors")

@@ -1,8 +1,8 @@
 """Appendix B's rows from embeddings made by hand."""
 
+from io import BytesIO
 from math import cos, radians, sin
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from synset_factory import layout
+from synset_factory import embedding, layout
 from synset_factory.embedding_files import COLUMNS, Embeddings, write_embeddings
 from synset_factory.errors import InputError
 from synset_factory.shard_writer import Sample, encode_jpeg, write_class_tar
@@ -114,12 +114,17 @@ def test_without_reference_centroids_no_query_has_figures() -> None:
 class ColourClip:
     """Stands in for CLIP: an image is its mean colour."""
 
-    def __init__(self, *_: object) -> None:
-        self.preprocess = np.asarray
+    def __init__(self, folder: Path, device: str) -> None:
+        pass
 
-    def embed_images(self, dataset: Any, *_: object) -> np.ndarray:
-        images = [dataset[i][0] for i in range(len(dataset))]
+    def prepare(self, batch: list[bytes]) -> list[np.ndarray]:
+        return [np.asarray(Image.open(BytesIO(jpeg))) for jpeg in batch]
+
+    def compute(self, images: list[np.ndarray]) -> np.ndarray:
         return np.array([image.mean(axis=(0, 1)) for image in images], dtype=np.float32)
+
+    def finish(self, vectors: np.ndarray) -> np.ndarray:
+        return vectors
 
 
 def write_query(name: str, colours: list[tuple[int, int, int]]) -> None:
@@ -148,7 +153,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         columns=COLUMNS,
     )
     write_embeddings("disamb25", table, np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
-    monkeypatch.setattr(appendix_b, "Clip", ColourClip)
+    monkeypatch.setattr(embedding, "Clip", ColourClip)
     monkeypatch.setattr(appendix_b, "pin_threads", lambda common: None)
 
 

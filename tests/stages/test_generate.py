@@ -141,7 +141,7 @@ def test_after_an_interruption_only_the_missing_classes_are_made(
 def test_what_another_set_has_is_not_drawn(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(monkeypatch)
     write_prompts(PROMPTS, "synset")
-    monkeypatch.setattr(drawing.Artist, "draw", None)  # whoever draws fails
+    monkeypatch.setattr(drawing, "TextToImage", None)  # whoever draws fails
     run(monkeypatch, "synset")
     for path in layout.shards("disamb").rglob("*.tar"):
         twin = layout.shards("synset") / path.relative_to(layout.shards("disamb"))

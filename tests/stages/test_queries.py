@@ -17,7 +17,7 @@ from synset_factory.errors import InputError
 from synset_factory.prompt_files import read_synsets, world_classes
 from synset_factory.provenance import TRAINED_MODEL, has_source_type
 from synset_factory.query_images import APPENDIX_B
-from synset_factory.records import ImageRow, image_digest
+from synset_factory.records import image_digest
 from synset_factory.shard_reader import read_range
 from synset_factory.shard_writer import read_members
 from synset_factory.stages import prompts, queries
@@ -66,15 +66,17 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def draws(world: Path, monkeypatch: pytest.MonkeyPatch) -> Draws:
     """What is drawn together, prompt and key, of a stand-in for the model."""
     made: Draws = []
-    draw = drawing.Artist.draw
+    request = drawing.Chunk.request
 
-    def counted(artist: drawing.Artist, rows: list[ImageRow]) -> list[bytes]:
-        jpegs = draw(artist, rows)
-        made.append([(row.prompt, row.key) for row in rows])
-        return jpegs
+    def noted(chunk: drawing.Chunk) -> drawing.Request | None:
+        asked = request(chunk)
+        if asked is not None:
+            missing = zip(chunk.rows, chunk.jpegs, strict=True)
+            made.append([(row.prompt, row.key) for row, jpeg in missing if jpeg is None])
+        return asked
 
     monkeypatch.setattr(drawing, "TextToImage", Painter)
-    monkeypatch.setattr(drawing.Artist, "draw", counted)
+    monkeypatch.setattr(drawing.Chunk, "request", noted)
     return made
 
 

@@ -1,20 +1,26 @@
 """A CLIP of open_clip, read from a folder: images and texts into one space."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import open_clip
 import torch
-from torch.utils.data import DataLoader
-from tqdm import tqdm
+from PIL import Image
+from torch import Tensor
 
 from synset_factory.errors import InputError
-from synset_factory.shard_reader import JpegDataset
+
+Batch = list[bytes] | list[str]  # B JPEGs, or B texts
+Encode = Callable[[Tensor], Tensor]
 
 
 class Clip:
-    """Embeds images and texts. Embeddings are as the model gives them, not unit vectors."""
+    """Embeds batches of images and of texts: a Worker.
+
+    Embeddings are as the model gives them, not unit vectors.
+    """
 
     def __init__(self, folder: Path, device: str) -> None:
         """Load `folder` (open_clip_config.json, open_clip_model.safetensors).
@@ -29,23 +35,23 @@ class Clip:
         self.tokenizer = open_clip.get_tokenizer(name)
         self.device = device
 
-    @torch.inference_mode()
-    def embed_images(
-        self, dataset: JpegDataset, batch_size: int, workers: int, label: str
-    ) -> np.ndarray:
-        """Return the embeddings [N, D], float32, of a dataset whose transform is `preprocess`."""
-        loader = DataLoader(dataset, batch_size=batch_size, num_workers=workers)
-        parts = [
-            self.model.encode_image(images.to(self.device)).float().cpu().numpy()
-            for images, _ in tqdm(loader, desc=label, unit="batch")
+    def prepare(self, batch: Batch) -> tuple[Encode, Tensor]:
+        """Return what the model takes, [B, 3, height, width] or [B, tokens], and what takes it."""
+        pictures = [
+            self.preprocess(Image.open(BytesIO(each)).convert("RGB"))
+            for each in batch
+            if isinstance(each, bytes)
         ]
-        return np.concatenate(parts)
+        if pictures:
+            return self.model.encode_image, torch.stack(pictures)
+        return self.model.encode_text, self.tokenizer(batch)
 
     @torch.inference_mode()
-    def embed_texts(self, texts: Sequence[str], batch_size: int, label: str) -> np.ndarray:
-        """Return the embeddings [N, D], float32, of the texts."""
-        parts = []
-        for start in tqdm(range(0, len(texts), batch_size), desc=label, unit="batch"):
-            tokens = self.tokenizer(list(texts[start : start + batch_size])).to(self.device)
-            parts.append(self.model.encode_text(tokens).float().cpu().numpy())
-        return np.concatenate(parts)
+    def compute(self, prepared: tuple[Encode, Tensor]) -> Tensor:
+        """Return the embeddings [B, D], which the device may be still at work on."""
+        encode, batch = prepared
+        return encode(batch.to(self.device, non_blocking=True)).float()
+
+    def finish(self, computed: Tensor) -> np.ndarray:
+        """Return the embeddings [B, D], float32."""
+        return computed.cpu().numpy()

@@ -7,24 +7,24 @@ all classes, as in experiment 15.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from synset_factory import layout
-from synset_factory.config import claim_world, load_common, load_section
+from synset_factory.config import Common, claim_world, load_common, load_section
+from synset_factory.embedding import embed, image_batches
 from synset_factory.embedding_files import IMAGE, Embeddings
 from synset_factory.errors import InputError, run_main
 from synset_factory.measures.accuracy import accuracy_percent
 from synset_factory.measures.centroids import centroid_outcomes, class_centroids
 from synset_factory.measures.vectors import Floats, Labels, codiff
-from synset_factory.models.clip import Clip
 from synset_factory.query_images import QueriesConfig
 from synset_factory.records import TRAIN
 from synset_factory.seeds import derive_seed
 from synset_factory.set_stage import pin_threads
-from synset_factory.shard_reader import JpegDataset
 from synset_factory.shard_writer import read_members
 from synset_factory.table_rows import read_source
 from synset_factory.tables import ClipSource, Row, Undefined, measured, write_rows
@@ -98,21 +98,34 @@ def query_rows(
     return rows, pd.concat(tables, ignore_index=True) if tables else none
 
 
-def embed_query(tar: Path, clip: Clip, batch_size: int, workers: int) -> Embeddings:
-    """Return the embeddings of the images of one tar.
+def embed_queries(
+    tars: Mapping[str, Path], batch_size: int, common: Common
+) -> dict[str, Embeddings]:
+    """Return the embeddings of the images of each query's tar.
 
-    Raises InputError if it has not been made, or is damaged.
+    Raises InputError if one has not been made, or is damaged.
     """
-    if not tar.exists():
-        raise InputError(f"{tar} is missing: make it with `dvc repro queries`.")
-    # An absolute path, so that the folder of no image set is put before it.
-    index = pd.DataFrame(read_members(tar)).assign(tar=str(tar.resolve()))
-    dataset = JpegDataset("queries", index, clip.preprocess)
-    return Embeddings(
-        vectors=clip.embed_images(dataset, batch_size, workers, tar.stem),
-        labels=index["cls"].to_numpy(),
-        keys=index["key"].to_numpy(),
+    if not tars:
+        return {}
+    for tar in tars.values():
+        if not tar.exists():
+            raise InputError(f"{tar} is missing: make it with `dvc repro queries`.")
+    # Absolute paths, so that the folder of no image set is put before them.
+    indices = {
+        name: pd.DataFrame(read_members(tar)).assign(tar=str(tar.resolve()))
+        for name, tar in tars.items()
+    }
+    sizes = [len(index) for index in indices.values()]
+    # No batch holds images of two tars: the bytes of an embedding depend on its batch.
+    batches = chain.from_iterable(
+        image_batches("queries", index, batch_size) for index in indices.values()
     )
+    vectors = embed(batches, sum(sizes), "appendix_b", common)
+    parts = np.split(vectors, np.cumsum(sizes)[:-1])
+    return {
+        name: Embeddings(vectors=part, labels=index["cls"].to_numpy(), keys=index["key"].to_numpy())
+        for (name, index), part in zip(indices.items(), parts, strict=True)
+    }
 
 
 def main() -> None:
@@ -123,13 +136,8 @@ def main() -> None:
     pin_threads(common)
 
     references = read_source(REFERENCES, TRAIN)
-    clip = Clip(layout.CLIP, common.run.device)
-    queries = {
-        name: embed_query(
-            layout.appendix_b_query(name), clip, config.batch_size, common.run.workers
-        )
-        for name in names
-    }
+    tars = {name: layout.appendix_b_query(name) for name in names}
+    queries = embed_queries(tars, config.batch_size, common)
     rows, table = query_rows(queries, references, common.seed)
     with whole_file(layout.APPENDIX_B_OUTCOMES) as partial:
         table.to_parquet(partial, index=False)

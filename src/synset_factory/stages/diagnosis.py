@@ -15,13 +15,13 @@ from tqdm import tqdm
 
 from synset_factory import layout
 from synset_factory.config import NATURAL, Common, claim_world, load_common, load_section
+from synset_factory.embedding import embed, text_batches
 from synset_factory.embedding_files import IMAGE, PROMPT, Embeddings
 from synset_factory.errors import InputError, run_main
 from synset_factory.measures.centroids import centroid_distance, centroid_outcomes, class_centroids
 from synset_factory.measures.diagnosis import RULES, Evidence, Limits, diagnose
 from synset_factory.measures.knn import nearest
 from synset_factory.measures.vectors import UndefinedMeasure
-from synset_factory.models.clip import Clip
 from synset_factory.prompt_files import (
     class_prompts,
     read_disambiguations,
@@ -277,8 +277,8 @@ def main() -> None:
 
     names = (name for each in classes for name in (each.synset, each.disamb, each.clip_name))
     texts = sorted({*words, *names})
-    clip = Clip(layout.CLIP, common.run.device)
-    embedded = clip.embed_texts(texts, config.batch_size, "vocabulary")
+    batches = text_batches(texts, config.batch_size)
+    embedded = embed(batches, len(texts), "vocabulary", common)
     observer = Observer(Vocabulary(words, dict(zip(texts, embedded, strict=True))), common.seed)
     table = pd.DataFrame(
         row

@@ -1,18 +1,19 @@
 """Stage `embed`: CLIP embeddings of a set's images, from the stored JPEGs, and of its prompts."""
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import pandas as pd
 
 from synset_factory import layout
 from synset_factory.config import NATURAL, load_section
+from synset_factory.embedding import embed, image_batches, text_batches
 from synset_factory.embedding_files import COLUMNS, IMAGE, PROMPT, write_embeddings
 from synset_factory.errors import run_main
-from synset_factory.models.clip import Clip
 from synset_factory.records import image_key
 from synset_factory.set_stage import begin_set_stage
-from synset_factory.shard_reader import JpegDataset, read_index
+from synset_factory.shard_reader import read_index
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,19 +43,17 @@ def main() -> None:
     name, common = begin_set_stage(__doc__, natural=True)
     config = load_section(EmbedConfig, "embed")
 
-    clip = Clip(layout.CLIP, common.run.device)
     index = read_index(name)
-    images = clip.embed_images(
-        JpegDataset(name, index, clip.preprocess), config.batch_size, common.run.workers, name
-    )
-    table, vectors = index.assign(modality=IMAGE)[COLUMNS], images
+    table, numbers = index.assign(modality=IMAGE)[COLUMNS], np.arange(len(index))
+    batches, texts = image_batches(name, index, config.batch_size), pd.Index([])
     if name != NATURAL:
         prompts = distinct_prompts(pd.read_parquet(layout.prompts(name)), index)
         # Each text once: classes that share a prompt must have exactly the same vector.
-        numbers, texts = pd.factorize(prompts["prompt"])
-        of_texts = clip.embed_texts(list(texts), config.batch_size, f"{name} prompts")
+        places, texts = pd.factorize(prompts["prompt"])
         table = pd.concat([table, prompts[COLUMNS]], ignore_index=True)
-        vectors = np.concatenate([images, of_texts[numbers]])
+        numbers = np.concatenate([numbers, len(index) + places])
+    both = chain(batches, text_batches(list(texts), config.batch_size))
+    vectors = embed(both, len(index) + len(texts), name, common)[numbers]
     write_embeddings(name, table, vectors)
 
 
