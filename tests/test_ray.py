@@ -26,30 +26,13 @@ from synset_factory import layout
 from synset_factory.folder_digest import folder_digest
 from synset_factory.stages import embed
 from synset_factory.stages.generate import generate_set
-from synset_factory.worlds.miniature.clip import ClipConfig
 from tests import ray_driver
-from tests.tiny_models import SIZE, save_clip, save_text_to_image
+from tests.tiny_models import CLIP, SIZE, save_clip, save_text_to_image
 
 REPOSITORY = Path(__file__).parents[1]
 WNIDS = ["n01580077", "n01847000"]
 IMAGES = {"train": 12, "validation": 4}  # of each class
 BATCH = 2
-CLIP = ClipConfig(
-    embed_dim=8,
-    vision="test_resnet",
-    image_size=32,
-    context_length=16,
-    text_width=16,
-    text_heads=2,
-    text_layers=1,
-    initial_logit_scale=14.3,
-    steps=1,
-    warmup_steps=0,
-    batch_size=2,
-    optimizer="nmuon",
-    learning_rate=0.1,
-    weight_decay=0.0,
-)
 # Ray's processes listen to this machine alone and know each other by a token.
 CLUSTER = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
@@ -183,7 +166,7 @@ def test_two_nodes_make_the_bytes_of_one_process_and_a_lost_one_costs_what_it_ha
         copies = {node: process for node, process, _ in nodes.drawn()}
     os.kill(copies[nodes.first], signal.SIGKILL)  # in the middle of a class
     nodes.stop_the_second()
-    said = run.communicate(timeout=120)[1]
+    said = run.communicate(timeout=600)[1]
     assert run.returncode == 0, said
     assert said.count("A copy of the model was lost") == 2
 
@@ -199,6 +182,6 @@ def test_two_nodes_make_the_bytes_of_one_process_and_a_lost_one_costs_what_it_ha
     ]
 
     embedding = stage(folder, "synset_factory.stages.embed", "disamb")
-    said = embedding.communicate(timeout=120)[1]
+    said = embedding.communicate(timeout=600)[1]
     assert embedding.returncode == 0, said
     assert made(folder) == made_here

@@ -18,6 +18,22 @@ from synset_factory.worlds.miniature.text_tower import transformers_tokenizer
 
 SIZE = 8  # pixels
 LATENT = SIZE // 2
+CLIP = ClipConfig(
+    embed_dim=8,
+    vision="test_resnet",
+    image_size=32,
+    context_length=16,
+    text_width=16,
+    text_heads=2,
+    text_layers=1,
+    initial_logit_scale=14.3,
+    steps=1,
+    warmup_steps=0,
+    batch_size=2,
+    optimizer="nmuon",
+    learning_rate=0.1,
+    weight_decay=0.0,
+)
 
 
 def save_text_to_image(folder: Path) -> None:

@@ -66,16 +66,20 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def draws(world: Path, monkeypatch: pytest.MonkeyPatch) -> Draws:
     """What is drawn together, prompt and key, of a stand-in for the model."""
     made: Draws = []
+    keys: dict[tuple[str, int], str] = {}  # by prompt and seed
     request = drawing.Chunk.request
 
     def noted(chunk: drawing.Chunk) -> drawing.Request | None:
-        asked = request(chunk)
-        if asked is not None:
-            missing = zip(chunk.rows, chunk.jpegs, strict=True)
-            made.append([(row.prompt, row.key) for row, jpeg in missing if jpeg is None])
-        return asked
+        keys.update({(row.prompt, row.seed): row.key for row in chunk.rows})
+        return request(chunk)
 
-    monkeypatch.setattr(drawing, "TextToImage", Painter)
+    class CountingPainter(Painter):
+        def draw(self, prompts: list[str], seeds: list[int]) -> list[bytes]:
+            drawn = super().draw(prompts, seeds)
+            made.append([(p, keys[p, seed]) for p, seed in zip(prompts, seeds, strict=True)])
+            return drawn
+
+    monkeypatch.setattr(drawing, "TextToImage", CountingPainter)
     monkeypatch.setattr(drawing.Chunk, "request", noted)
     return made
 
@@ -174,7 +178,7 @@ def test_a_run_that_was_interrupted_goes_on_where_it_stopped(
         return drawn
 
     with monkeypatch.context() as patch:
-        patch.setattr(Painter, "draw_jpegs", interrupt(Painter.draw_jpegs))
+        patch.setattr(Painter, "draw", interrupt(Painter.draw))
         with pytest.raises(KeyboardInterrupt):
             make()
     tars = sorted(path.name for path in layout.QUERIES.rglob("*.tar*"))
