@@ -2,8 +2,8 @@
 
     python -m tests.ray_nodes
 
-prints the address and the first node's id, stops the second node when a line comes in, and ends when
-no more can come.
+prints the address and the first node's id, stops the second node when a line comes in, and ends
+when no more can come.
 """
 
 import sys

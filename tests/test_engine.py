@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,12 @@ def test_an_engine_that_cannot_be_is_named(
     path.write_text(yaml.safe_dump(params))
     with pytest.raises(InputError, match=sentence):
         load_common(path)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "auto"])
+def test_a_cluster_that_does_not_answer_is_named(address: str) -> None:
+    alone = common()
+    joining = replace(alone, run=replace(alone.run, engine="ray", address=address))
+    results = run_tasks(lambda _: Squares(), FOLDER, [1], joining)
+    with pytest.raises(InputError, match=f"no Ray cluster can be joined at run.address {address}"):
+        next(results)

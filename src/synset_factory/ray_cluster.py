@@ -36,9 +36,13 @@ def ray_cluster(common: Common) -> Iterator[None]:
     Raises InputError if Ray is not installed, or no cluster can be joined at the address.
     """
     run = common.run
-    os.environ.update(QUIET if run.address else QUIET | ALONE)
-    if not run.address:
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    os.environ.update(QUIET)
+    if run.address:
+        _check_answers(run.address)
+    else:
+        os.environ.update(ALONE)
+        # Ray reads it once, so a second cluster of this process has the same.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     ray = import_ray()
     if ray.is_initialized():
         yield
@@ -68,19 +72,30 @@ def import_ray() -> Any:
     return ray
 
 
-def _join(ray: Any, address: str) -> None:
-    print(f"Joining the Ray cluster at {address}.", flush=True)
+def _check_answers(address: str) -> None:
+    """Check that something listens at HOST:PORT: Ray itself waits for minutes where nothing does."""
     host, _, port = address.rpartition(":")
     try:
-        # Ray itself waits for minutes where nothing answers.
         socket.create_connection((host, int(port)), timeout=ANSWERS_WITHIN).close()
+    except (OSError, ValueError) as error:
+        raise _unreachable(address, error) from None
+
+
+def _join(ray: Any, address: str) -> None:
+    print(f"Joining the Ray cluster at {address}.", flush=True)
+    try:
         ray.init(address, runtime_env={"py_modules": [str(PACKAGE)]}, **_quietly())
     except (ray.exceptions.AuthenticationError, OSError, RuntimeError, ValueError) as error:
-        why = str(error).partition("\n")[0]
-        raise InputError(
-            f"{PARAMS}: no Ray cluster can be joined at run.address {address} ({why}): start it "
-            "as docs/ray.md says, correct the address, or leave it empty for this machine alone."
-        ) from None
+        raise _unreachable(address, error) from None
+
+
+def _unreachable(address: str, error: Exception) -> InputError:
+    why = str(error).partition("\n")[0]
+    return InputError(
+        f"{PARAMS}: no Ray cluster can be joined at run.address {address} ({why}): start one as "
+        "docs/ray.md says and give its HOST:PORT, or leave the address empty for this machine "
+        "alone."
+    )
 
 
 def _quietly() -> dict[str, Any]:
