@@ -73,7 +73,7 @@ def import_ray() -> Any:
 
 
 def _check_answers(address: str) -> None:
-    """Check that something listens at HOST:PORT: Ray itself waits for minutes where nothing does."""
+    """Check that something listens at HOST:PORT: Ray itself would wait for minutes."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=ANSWERS_WITHIN).close()
