@@ -1,6 +1,6 @@
 """Stage `generate` on Ray, with one and with two copies of the model, beside this process alone.
 
-    python benchmarks/ray.py [rounds]
+    python benchmarks/ray_engine.py [rounds]
 
 One torch thread a copy, so that two fit on two cores. Each way draws the same eight classes of the
 active world, from nothing, in a folder of its own, with the model that `make run` has trained; ways
