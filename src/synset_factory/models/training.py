@@ -39,6 +39,7 @@ def train(
     label: str,
     checkpoints: Checkpoints | None = None,
     share: Share = ALONE,
+    screen: Any = None,
 ) -> nn.Module:
     """Train a classifier from nothing and return it, ready to predict, on `device`.
 
@@ -54,6 +55,8 @@ def train(
     With `share` this is one of several processes, joined by torch.distributed, that train one
     classifier on the same batches: but for the rounding of sums and for batch norm's running
     statistics (those of rank 0) it is the one that a process alone would train.
+
+    Progress is written to `screen`, anything with `write` and `flush`, or else to stderr.
 
     Raises InputError if timm does not know a name in `settings`, if sizes do not fit (the images,
     a batch, its micro-batches, the processes), or if the loss is no longer a finite number.
@@ -80,7 +83,9 @@ def train(
             pinned=device.startswith("cuda"),
             workers=workers,
         )
-        _run_epochs(training, iter(batches), checkpoints if share.rank == 0 else None, label)
+        _run_epochs(
+            training, iter(batches), checkpoints if share.rank == 0 else None, label, screen
+        )
     return training.result()
 
 
@@ -162,13 +167,11 @@ class _Training:
             average = self.average.module.state_dict()
             tensors |= {f"average.{name}": value for name, value in average.items()}
         strides, scalars = {}, {}
-        for index, state in self.optimizer.state_dict()["state"].items():
-            for name, value in state.items():
-                key = f"{index}.{name}"
-                if isinstance(value, Tensor):
-                    tensors[f"optimizer.{key}"], strides[key] = value, value.stride()
-                else:
-                    scalars[key] = value
+        for key, value in _by_name(self.optimizer):
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{key}"], strides[key] = value, value.stride()
+            else:
+                scalars[key] = value
         facts = {"strides": strides, "scalars": scalars, "scaler": self.scaler.state_dict()}
         # safetensors takes no tensor in the order that convolutions prefer, and no two in one.
         copies = {
@@ -182,17 +185,13 @@ class _Training:
         self.model.load_state_dict(_beginning_with("model.", known.tensors))
         if self.average:
             self.average.module.load_state_dict(_beginning_with("average.", known.tensors))
-        state: dict[int, dict[str, Any]] = {}
-        tensors = _beginning_with("optimizer.", known.tensors)
-        for key, value in (tensors | known.facts["scalars"]).items():
-            index, _, name = key.partition(".")
-            state.setdefault(int(index), {})[name] = value
-            if key in tensors:
-                # In their former order in memory: sums of products depend on it.
-                state[int(index)][name] = _restrided(value, known.facts["strides"][key])
-        self.optimizer.load_state_dict(
-            {"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]}
-        )
+        strides = known.facts["strides"]
+        values = dict(known.facts["scalars"])
+        for key, value in _beginning_with("optimizer.", known.tensors).items():
+            # In its former order in memory: sums of products depend on it.
+            values[key] = torch.empty_strided(value.shape, strides[key], dtype=value.dtype)
+            values[key].copy_(value)
+        _restore_by_name(self.optimizer, values)
         self.scaler.load_state_dict(known.facts["scaler"])
         self.epochs = known.epochs
 
@@ -202,6 +201,7 @@ def _run_epochs(
     batches: Iterator[list[Tensor]],
     checkpoints: Checkpoints | None,
     label: str,
+    screen: Any,
 ) -> None:
     """Run the epochs that are left, and keep where they stand."""
     epochs, steps = training.settings.epochs, training.steps
@@ -215,6 +215,7 @@ def _run_epochs(
         initial=training.epochs * steps,
         desc=label,
         unit="step",
+        file=screen,
         disable=training.share.rank > 0,
     ) as bar:
         for epoch in range(training.epochs, epochs):
@@ -310,6 +311,28 @@ def _beginning_with(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def _restrided(tensor: Tensor, strides: Sequence[int]) -> Tensor:
-    """Return the same numbers, in another order in memory."""
-    return torch.empty_strided(tensor.shape, tuple(strides), dtype=tensor.dtype).copy_(tensor)
+def _by_name(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Any]]:
+    """Yield what an optimizer remembers, of each weight and of each group of weights.
+
+    Of a group these are counts of steps, and settings, of which those of several numbers are left
+    out: they are constants.
+    """
+    known = optimizer.state_dict()
+    for index, state in known["state"].items():
+        for name, value in state.items():
+            yield f"state.{index}.{name}", value
+    for index, group in enumerate(known["param_groups"]):
+        for name, value in group.items():
+            if isinstance(value, Tensor | bool | int | float | str):
+                yield f"groups.{index}.{name}", value
+
+
+def _restore_by_name(optimizer: torch.optim.Optimizer, values: dict[str, Any]) -> None:
+    """Put back what `_by_name` gave."""
+    groups = optimizer.state_dict()["param_groups"]
+    state: dict[int, dict[str, Any]] = {}
+    for key, value in values.items():
+        kind, index, name = key.split(".", 2)
+        of = groups[int(index)] if kind == "groups" else state.setdefault(int(index), {})
+        of[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
