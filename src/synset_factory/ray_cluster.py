@@ -38,7 +38,8 @@ def ray_cluster(common: Common) -> Iterator[None]:
     run = common.run
     os.environ.update(QUIET if run.address else QUIET | ALONE)
     if not run.address:
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        # Ray keeps to the first that it has read, in a later cluster of this process as well.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     ray = import_ray()
     if ray.is_initialized():
         yield

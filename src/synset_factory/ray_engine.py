@@ -123,9 +123,7 @@ class Failure:
 class Crew(Generic[Task, Result]):
     """All copies of the model, and which of them does what."""
 
-    def __init__(
-        self, make_worker: MakeWorker[Task, Result], folder: Path, common: Common
-    ) -> None:
+    def __init__(self, make_worker: MakeWorker[Task, Result], folder: Path, common: Common) -> None:
         self.ray, self.replicas = import_ray(), common.run.replicas
         # Tasks that a copy has at a time: some are made ready, one computed, one finished.
         self.at_once = max(common.run.workers, 1) + 2

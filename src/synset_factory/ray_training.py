@@ -1,15 +1,17 @@
 """A training by several processes of a Ray cluster, which share nothing but the network.
 
 The images and the checkpoint lie on the machine of the run. There stands an actor that hands them
-out and takes checkpoints in: a node gets the tars of the set that it lacks once, into its
-temporary folder, and a lost process or node costs what came after the last checkpoint.
+out and takes checkpoints in: another machine gets the tars of the set once, into the cache of the
+user, and a lost process or machine costs what came after the last checkpoint.
+
+Import it within `ray_cluster`: Ray reads its settings when it is imported.
 """
 
 import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -27,18 +29,18 @@ from tqdm import tqdm
 
 from synset_factory import layout
 from synset_factory.checkpoints import Checkpoints, Store
-from synset_factory.config import Run
-from synset_factory.engine import ray_cluster
+from synset_factory.config import Common
 from synset_factory.errors import InputError
+from synset_factory.folder_courier import Courier
 from synset_factory.models.classifier import ClassifierSettings
 from synset_factory.models.training import train
 from synset_factory.models.training_batches import Share
-from synset_factory.shard_reader import JpegDataset, read_range
+from synset_factory.set_stage import pin_threads
+from synset_factory.shard_reader import JpegDataset
 from synset_factory.whole_files import whole_file
 
 FAILURES = 3  # losses of a process after which a run gives up; the next one goes on
-PIECE = 64 * 2**20  # bytes of a tar that travel at once
-SCRATCH = "synset_factory_images"  # in a node's temporary folder
+IMAGES = Path(".cache/synset_factory/images")  # in the user's folder on another machine
 SHOWN = 0.5  # seconds from one look at the progress to the next
 
 
@@ -56,8 +58,7 @@ class _Task:
     settings: ClassifierSettings
     seed: int
     determined_by: dict[str, Any]  # of the checkpoints
-    threads: int  # of torch on the CPU
-    workers: int  # that read images, for each process
+    common: Common
     label: str
 
 
@@ -67,7 +68,7 @@ def train_on_cluster(
     class_names: Sequence[str],
     settings: ClassifierSettings,
     seed: int,
-    run: Run,
+    common: Common,
     checkpoints: Checkpoints,
     label: str,
 ) -> None:
@@ -76,42 +77,40 @@ def train_on_cluster(
     Raises InputError as `train` does, if the cluster has too few devices, or if it loses
     processes again and again.
     """
-    known = checkpoints.read()
-    if known and known.epochs == settings.epochs:
-        return
-    with ray_cluster(run):
-        _check_devices(run)
-        here = ray.get_runtime_context().get_node_id()
-        home = _start_home(layout.shards(image_set).absolute(), checkpoints.store, here)
-        task = _Task(
-            home=home,
-            home_node=here,
-            image_set=image_set,
-            shards=layout.shards(image_set).absolute(),
-            index=ray.put(index[["tar", "offset", "size", "cls", "sha256"]]),
-            owner=sha256(f"{here} {Path.cwd()}".encode()).hexdigest()[:16],
-            class_names=class_names,
-            settings=settings,
-            seed=seed,
-            determined_by=dict(checkpoints.determined_by),
-            threads=torch.get_num_threads(),
-            workers=run.workers,
-            label=label,
-        )
-        with _progress_shown(home):
-            _fit(task, run)
+    _check_devices(common)
+    here = ray.get_runtime_context().get_node_id()
+    home = _start_home(layout.shards(image_set).absolute(), checkpoints.store, here)
+    task = _Task(
+        home=home,
+        home_node=here,
+        image_set=image_set,
+        shards=layout.shards(image_set).absolute(),
+        index=ray.put(index[["tar", "offset", "size", "cls", "sha256"]]),
+        owner=sha256(f"{here} {Path.cwd()}".encode()).hexdigest()[:16],
+        class_names=class_names,
+        settings=settings,
+        seed=seed,
+        determined_by=dict(checkpoints.determined_by),
+        common=common,
+        label=label,
+    )
+    with _progress_shown(home):
+        _fit(task)
 
 
-def _fit(task: _Task, run: Run) -> None:
+def _fit(task: _Task) -> None:
     """Let Ray Train run the processes. Raises InputError if one of them did, or they are lost."""
-    is_cuda = run.device.startswith("cuda")
+    common = task.common
+    is_cuda = torch.device(common.run.device).type == "cuda"
     with tempfile.TemporaryDirectory() as folder:  # Ray Train wants one; nothing of ours is there
         trainer = TorchTrainer(
             _work,
             train_loop_config={"task": task},
             torch_config=TorchConfig(backend="nccl" if is_cuda else "gloo"),
             scaling_config=ray.train.ScalingConfig(
-                num_workers=run.replicas, use_gpu=is_cuda, resources_per_worker=_needs(run)
+                num_workers=common.run.replicas,
+                use_gpu=is_cuda,
+                resources_per_worker=_needs(common),
             ),
             run_config=ray.train.RunConfig(
                 storage_path=folder,
@@ -132,39 +131,36 @@ def _fit(task: _Task, run: Run) -> None:
         raise InputError(refused)
 
 
-def _needs(run: Run) -> dict[str, float]:
+def _needs(common: Common) -> dict[str, float]:
     """Return what a process takes of its node."""
-    if run.device.startswith("cuda"):
+    if torch.device(common.run.device).type == "cuda":
         return {"GPU": 1, "CPU": 1}
-    return {"CPU": torch.get_num_threads()}
+    return {"CPU": common.threads}
 
 
-def _check_devices(run: Run) -> None:
+def _check_devices(common: Common) -> None:
     """Raise InputError if Ray would wait for ever for the processes' devices."""
     there = ray.cluster_resources()
-    for kind, each in _needs(run).items():
-        if there.get(kind, 0) < each * run.replicas:
+    for kind, each in _needs(common).items():
+        needed = each * common.run.replicas
+        if there.get(kind, 0) < needed:
             raise InputError(
-                f"{layout.PARAMS}: run.replicas {run.replicas} needs {each * run.replicas:g} "
-                f"{kind}s, but the Ray cluster has {there.get(kind, 0):g}; lower it."
+                f"{layout.PARAMS}: run.replicas is {common.run.replicas}, which needs {needed:g} "
+                f"{kind}, but the Ray cluster has {there.get(kind, 0):g}: lower it, or add nodes."
             )
 
 
 # ---- on the machine of the run ----
 
 
-class _Home:
+class _Home(Courier):
     """Hands out the set's tars, keeps the checkpoint, and hears how the training goes."""
 
     def __init__(self, shards: Path, store: Store) -> None:
-        self.shards = shards
+        super().__init__(shards)
         self.store = store
         self.refusal = ""
         self.text = ""
-
-    def piece(self, tar: str, offset: int) -> bytes:
-        """Return what comes next in a tar; nothing at its end."""
-        return read_range(self.shards / tar, offset, PIECE)
 
     def checkpoint(self) -> bytes | None:
         return self.store.read()
@@ -191,7 +187,6 @@ class _Home:
 def _start_home(shards: Path, store: Store, node: str) -> Any:
     strategy = NodeAffinitySchedulingStrategy(node, soft=False)
     options = {"num_cpus": 0, "max_concurrency": 8, "scheduling_strategy": strategy}
-    # A store writes where the run stands; an actor may stand elsewhere on the same machine.
     return ray.remote(_Home).options(**options).remote(shards, store)
 
 
@@ -251,7 +246,7 @@ def _work(config: dict[str, _Task]) -> None:
     task = config["task"]
     if ray.get(task.home.refused.remote()):
         return
-    torch.set_num_threads(task.threads)  # Ray sets its own, and bytes depend on it
+    pin_threads(task.common)  # Ray sets its own number, and bytes depend on it
     context = ray.train.get_context()
     try:
         index = ray.get(task.index)
@@ -261,7 +256,7 @@ def _work(config: dict[str, _Task]) -> None:
             task.settings,
             task.seed,
             device=str(get_device()),
-            workers=task.workers,
+            workers=task.common.run.workers,
             label=task.label,
             checkpoints=Checkpoints(_HomeStore(task.home), task.determined_by),
             share=Share(rank=context.get_world_rank(), processes=context.get_world_size()),
@@ -277,7 +272,7 @@ def _images(task: _Task, index: pd.DataFrame) -> Path:
     if ray.get_runtime_context().get_node_id() == task.home_node:
         return task.shards
     digest = sha256("\n".join(index["sha256"]).encode()).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / SCRATCH / task.owner / digest
+    folder = Path.home() / IMAGES / task.owner / digest
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder.parent / "lock"):  # one process of a node fetches for all
@@ -287,17 +282,17 @@ def _images(task: _Task, index: pd.DataFrame) -> Path:
             missing = [tar for tar in index["tar"].unique() if not (folder / tar).exists()]
             bar = tqdm(missing, desc="images", unit="tar", file=_HomeScreen(task.home))
             for tar in bar:
-                _fetch(lambda offset, tar=tar: task.home.piece.remote(tar, offset), folder / tar)
+                _fetch(task.home, tar, folder / tar)
     except OSError as error:
         raise InputError(
             f"{ray.util.get_node_ip_address()}: images of {task.image_set} cannot be written to "
-            f"{folder} ({error}); make room there, or set TMPDIR before Ray starts."
+            f"{folder} ({error}); make room there."
         ) from None
     return folder
 
 
-def _fetch(piece: Callable[[int], Any], path: Path) -> None:
-    """Write a file that comes in pieces."""
+def _fetch(home: Any, tar: str, path: Path) -> None:
+    """Write a tar, which comes in parts; there is none behind its end."""
     with whole_file(path) as partial, partial.open("wb") as stream:
-        while content := ray.get(piece(stream.tell())):
+        while content := ray.get(home.part.remote(tar, stream.tell())):
             stream.write(content)

@@ -41,7 +41,7 @@ def main() -> None:
     for number in range(config.seeds):
         # The seed does not name the set: classifiers of all sets start from the same weights.
         seed = derive_seed(common.seed, "classifier", number)
-        model = trained_classifier(name, index, config.classifier, seed, number, common.run)
+        model = trained_classifier(name, index, config.classifier, seed, number, common)
         classifier.save(model, layout.classifiers(name) / f"seed{number}")
     shutil.rmtree(layout.trainings(name), ignore_errors=True)
 
