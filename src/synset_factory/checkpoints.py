@@ -57,6 +57,7 @@ class Checkpoints:
 
     store: Store
     determined_by: Mapping[str, Any]
+    seconds: float  # of training that are not kept one by one, beside the epoch under way
 
     def read(self) -> Checkpoint | None:
         """Return the checkpoint, or None if there is none of this training that is whole."""

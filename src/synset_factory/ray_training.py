@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ class _Task:
     class_names: Sequence[str]
     settings: ClassifierSettings
     seed: int
-    determined_by: dict[str, Any]  # of the checkpoints
+    checkpoints: Checkpoints
     common: Common
     label: str
 
@@ -90,7 +90,7 @@ def train_on_cluster(
         class_names=class_names,
         settings=settings,
         seed=seed,
-        determined_by=dict(checkpoints.determined_by),
+        checkpoints=checkpoints,
         common=common,
         label=label,
     )
@@ -258,7 +258,7 @@ def _work(config: dict[str, _Task]) -> None:
             device=str(get_device()),
             workers=task.common.run.workers,
             label=task.label,
-            checkpoints=Checkpoints(_HomeStore(task.home), task.determined_by),
+            checkpoints=replace(task.checkpoints, store=_HomeStore(task.home)),
             share=Share(rank=context.get_world_rank(), processes=context.get_world_size()),
             screen=_HomeScreen(task.home),
         )

@@ -19,6 +19,8 @@ from synset_factory.models.training import train
 from synset_factory.ray_cluster import ray_cluster
 from synset_factory.shard_reader import JpegDataset
 
+CHECKPOINT_SECONDS = 60.0  # less is not worth the writing
+
 
 def trained_classifier(
     image_set: str,
@@ -37,8 +39,9 @@ def trained_classifier(
     """
     class_names = list(index.drop_duplicates("cls").sort_values("cls")["wnid"])
     checkpoints = Checkpoints(
-        FileStore(layout.training(image_set, number)),
+        FileStore(layout.training(image_set, number).absolute()),
         _what_determines(index, class_names, settings, seed, common),
+        CHECKPOINT_SECONDS,
     )
     label = f"{image_set} seed {number}"
     device = common.run.device

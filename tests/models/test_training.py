@@ -38,14 +38,13 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture
-def _every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-
-
 @pytest.fixture(scope="module")
 def model() -> nn.Module:
     return trained()
+
+
+def every_epoch(store: Kept) -> Checkpoints:
+    return Checkpoints(store, {}, seconds=0.0)
 
 
 def same_state(first: nn.Module, second: nn.Module) -> bool:
@@ -93,22 +92,20 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.usefixtures("_every_epoch")
 def test_a_break_after_any_epoch_changes_no_bit(kind: str) -> None:
     settings = replace(SETTINGS, epochs=3, **KINDS[kind])
     kept = Kept()
-    expected = trained(settings, checkpoints=Checkpoints(kept, {}))
+    expected = trained(settings, checkpoints=every_epoch(kept))
     assert len(kept.contents) == 3
     for epoch, content in enumerate(kept.contents, start=1):
-        checkpoints = Checkpoints(Kept(content), {})
+        checkpoints = every_epoch(Kept(content))
         assert checkpoints.read().epochs == epoch
         assert same_state(trained(settings, checkpoints=checkpoints), expected), epoch
 
 
-@pytest.mark.usefixtures("_every_epoch")
 def test_a_resumed_training_computes_only_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = Kept()
-    trained(checkpoints=Checkpoints(kept, {}))
+    trained(checkpoints=every_epoch(kept))
     steps = []
     run_step = training._Training.run_step
 
@@ -117,15 +114,15 @@ def test_a_resumed_training_computes_only_what_is_left(monkeypatch: pytest.Monke
         return run_step(self, step, *rest)
 
     monkeypatch.setattr(training._Training, "run_step", counted)
-    trained(checkpoints=Checkpoints(Kept(kept.contents[2]), {}))
+    trained(checkpoints=every_epoch(Kept(kept.contents[2])))
     assert steps == list(range(18, 24))
-    trained(checkpoints=Checkpoints(Kept(kept.contents[3]), {}))
+    trained(checkpoints=every_epoch(Kept(kept.contents[3])))
     assert len(steps) == 6
 
 
 def test_keeping_changes_no_bit_and_a_short_training_is_kept_once(model: nn.Module) -> None:
     kept = Kept()
-    assert same_state(trained(checkpoints=Checkpoints(kept, {})), model)
+    assert same_state(trained(checkpoints=Checkpoints(kept, {}, seconds=60.0)), model)
     assert len(kept.contents) == 1
 
 
@@ -135,13 +132,13 @@ def test_keeping_changes_no_bit_and_a_short_training_is_kept_once(model: nn.Modu
 @pytest.fixture
 def store(tmp_path: Path) -> FileStore:
     store = FileStore(tmp_path / "seed0.safetensors")
-    trained(replace(SETTINGS, epochs=1), checkpoints=Checkpoints(store, {"seed": 0}))
+    trained(replace(SETTINGS, epochs=1), checkpoints=Checkpoints(store, {"seed": 0}, 0.0))
     return store
 
 
 def test_a_checkpoint_is_a_safetensors_file_and_nothing_is_beside_it(store: FileStore) -> None:
     assert list(store.path.parent.iterdir()) == [store.path]
-    known = Checkpoints(store, {"seed": 0}).read()
+    known = Checkpoints(store, {"seed": 0}, 0.0).read()
     assert known.epochs == 1
     assert safetensors.torch.load_file(store.path).keys() == known.tensors.keys()
 
@@ -155,14 +152,14 @@ def test_a_damaged_checkpoint_is_not_used(
     if place:
         content[place] ^= 1
     store.write(content[: {"cut": len(content) - 1, "empty": 0}.get(fault, len(content))])
-    assert Checkpoints(store, {"seed": 0}).read() is None
+    assert Checkpoints(store, {"seed": 0}, 0.0).read() is None
     assert "damaged" in capsys.readouterr().out
 
 
 def test_a_checkpoint_of_another_training_is_not_used(
     store: FileStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert Checkpoints(store, {"seed": 1}).read() is None
+    assert Checkpoints(store, {"seed": 1}, 0.0).read() is None
     assert "another training" in capsys.readouterr().out
 
 
@@ -173,7 +170,7 @@ def test_a_diverging_loss_stops_with_a_sentence_and_keeps_nothing() -> None:
     store = Kept()
     diverging = replace(SETTINGS, optimizer="sgd", learning_rate=1e30)
     with pytest.raises(InputError, match=r"the loss is (nan|inf) in epoch \d/4"):
-        trained(diverging, checkpoints=Checkpoints(store, {}))
+        trained(diverging, checkpoints=every_epoch(store))
     assert not store.contents
 
 
@@ -183,7 +180,7 @@ def test_weights_that_the_last_step_broke_are_kept_nowhere() -> None:
     last = replace(last, batch_size=96, micro_batch_size=96, weight_decay=1e3)
     store = Kept()
     with pytest.raises(InputError, match="is no longer finite after the last step"):
-        trained(last, checkpoints=Checkpoints(store, {}))
+        trained(last, checkpoints=every_epoch(store))
     assert not store.contents
 
 

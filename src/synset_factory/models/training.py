@@ -21,7 +21,6 @@ from synset_factory.models.classifier import ClassifierSettings, LabelledImages,
 from synset_factory.models.training_batches import Share, training_batches
 from synset_factory.seeds import derive_seed
 
-CHECKPOINT_SECONDS = 60.0  # of training that a kill may cost, beside the epoch under way
 LOSS_STEPS = 100  # from one look at the loss to the next: each waits for the device
 
 AMP = ("bfloat16", "float16")
@@ -49,8 +48,8 @@ def train(
     Python, numpy and torch are reseeded. A small set is best given as a list of decoded images.
 
     With `checkpoints` it goes on after the last epoch that they know, with the same result as
-    without a break; there is one at the end of an epoch, once a minute of training is at stake,
-    and one of the finished training.
+    without a break; one is kept at the end of an epoch, once their `seconds` have passed, and
+    one of the finished training.
 
     With `share` this is one of several processes, joined by torch.distributed, that train one
     classifier on the same batches: but for the rounding of sums and for batch norm's running
@@ -223,11 +222,11 @@ def _run_epochs(
             training.epochs = epoch + 1
             if training.epochs == epochs:
                 _refuse_broken(training, label)
-            elif time.monotonic() - kept < CHECKPOINT_SECONDS:
+            elif checkpoints is None or time.monotonic() - kept < checkpoints.seconds:
                 continue
             if checkpoints:
                 checkpoints.write(training.checkpoint())
-            kept = time.monotonic()
+                kept = time.monotonic()
 
 
 def _run_epoch(
