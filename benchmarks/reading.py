@@ -1,4 +1,4 @@
-"""Reading for training: images a second, shuffle and memory, beside webdataset's and timm's loaders.
+"""Reading for training: images a second, shuffle and memory, beside webdataset's and timm's.
 
     python benchmarks/reading.py [--set SET] [--photographs TAR] [--workers N] [--rounds N]
 
@@ -264,14 +264,9 @@ def compare(name: str, size: int, epochs: int, workers: int, rounds: int) -> Non
         for way in WAYS:
             told, peak = watched("--way", way, name, str(size), str(epochs), str(workers))
             found[way].append((told["rate"], peak))
-            half = len(told["batches"]) // epochs
-            again = meets_again(
-                *(
-                    [np.array(b) for b in told["batches"][k * half : (k + 1) * half]]
-                    for k in (0, 1)
-                ),
-                len(index),
-            )
+            batches = [np.array(batch) for batch in told["batches"]]
+            epoch = len(batches) // epochs
+            again = meets_again(batches[:epoch], batches[epoch : 2 * epoch], len(index))
             shuffles[way] = distinct_classes(told["batches"], classes), again
     print(f"\n{name}: {len(index):,} images to {size} px, batches of {BATCH}, {workers} workers")
     print("way         images/s  to webdataset's  classes a batch  meets again     MiB")

@@ -60,6 +60,7 @@ def trained(
     seed: int = 0,
     workers: int = 0,
     checkpoints: Checkpoints | None = None,
+    device: str = "cpu",
 ) -> nn.Module:
     """Train on 96 images: six batches an epoch."""
     return train(
@@ -67,7 +68,7 @@ def trained(
         NAMES,
         settings,
         seed,
-        device="cpu",
+        device=device,
         workers=workers,
         label="train",
         checkpoints=checkpoints,

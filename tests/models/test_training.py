@@ -193,6 +193,8 @@ def test_weights_that_the_last_step_broke_are_kept_nowhere() -> None:
         ({"amp": "float8"}, "amp is 'float8': write bfloat16 or float16, or nothing"),
         ({"batch_size": 97, "micro_batch_size": 97}, "96 training images do not fill a batch"),
         ({"micro_batch_size": 5}, "micro_batch_size 5 does not divide batch_size 16"),
+        ({"micro_batch_size": 0}, "micro_batch_size 0 does not divide batch_size 16"),
+        ({"ema_decay": 1.0}, "ema_decay is 1.0: it must be from 0 to less than 1"),
     ],
 )
 def test_settings_that_cannot_work(change: dict[str, object], sentence: str) -> None:
@@ -205,7 +207,7 @@ def test_settings_that_cannot_work(change: dict[str, object], sentence: str) -> 
 
 def test_the_model_multiplies_in_the_type_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = set()
-    create = training.create
+    create = classifier.create
 
     def observed(*arguments: object) -> nn.Module:
         model = create(*arguments)
@@ -281,3 +283,16 @@ def test_processes_share_the_very_batches_of_one() -> None:
     assert batches(0, 1, first_epoch=2) == alone[16:]
     with pytest.raises(InputError, match="3 processes cannot share 4 micro-batches"):
         training._check(settings, Share(rank=0, processes=3), "train")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("amp", ["", "bfloat16", "float16"])
+def test_on_a_gpu_it_learns_and_a_break_loses_nothing(amp: str) -> None:
+    settings = replace(SETTINGS, epochs=20, amp=amp, ema_decay=0.9, micro_batch_size=8)
+    kept = Kept()
+    first = trained(settings, checkpoints=every_epoch(kept), device="cuda")
+    again = trained(settings, checkpoints=every_epoch(Kept(kept.contents[9])), device="cuda")
+    unseen = noisy_bars(90, seed=2)
+    for model in (first, again):
+        predicted = classifier.predict(model, unseen, 32, device="cuda", workers=0, label="gpu")
+        assert np.mean(predicted == [label for _, label in unseen]) > 0.8

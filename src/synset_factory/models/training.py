@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import timm
@@ -113,7 +113,8 @@ class _Training:
         self.average = None
         if settings.ema_decay:
             self.average = ModelEmaV3(self.model, decay=settings.ema_decay, use_warmup=True)
-        self.scaler = torch.amp.GradScaler(device, enabled=settings.amp == "float16")
+        self.kind = torch.device(device).type
+        self.scaler = torch.amp.GradScaler(self.kind, enabled=settings.amp == "float16")
         self.loss_function = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
         self.normalise = Normalise(self.model, device)
         self.settings, self.seed, self.steps = settings, seed, steps
@@ -136,8 +137,7 @@ class _Training:
             images, labels = next(batches)
             torch.manual_seed(derive_seed(self.seed, "step", part))
             # Processes add up their gradients once a step, at its last part.
-            waits = isinstance(joint, DistributedDataParallel) and i < own - 1
-            with joint.no_sync() if waits else nullcontext():
+            with _apart(joint) if i < own - 1 else nullcontext():
                 with self._products():
                     logits = joint(self.normalise(images))
                     loss = self.loss_function(logits, labels.to(self.device, non_blocking=True))
@@ -153,7 +153,7 @@ class _Training:
         """The types of numbers in which the model multiplies, as `amp` has it."""
         amp = self.settings.amp
         dtype = getattr(torch, amp) if amp else None
-        return torch.autocast(torch.device(self.device).type, dtype=dtype, enabled=bool(amp))
+        return torch.autocast(self.kind, dtype=dtype, enabled=bool(amp))
 
     def result(self) -> nn.Module:
         """The classifier as it is now, ready to predict."""
@@ -273,8 +273,10 @@ def _check(settings: ClassifierSettings, share: Share, label: str) -> None:
         raise InputError(f"timm has no optimizer '{settings.optimizer}': correct its name.")
     if settings.amp not in ("", *AMP):
         raise InputError(f"amp is '{settings.amp}': write {' or '.join(AMP)}, or nothing.")
-    parts, rest = divmod(settings.batch_size, settings.micro_batch_size)
-    if rest:
+    if not 0 <= settings.ema_decay < 1:
+        raise InputError(f"ema_decay is {settings.ema_decay}: it must be from 0 to less than 1.")
+    parts, rest = divmod(settings.batch_size, max(settings.micro_batch_size, 1))
+    if rest or settings.micro_batch_size < 1:
         raise InputError(
             f"{label}: micro_batch_size {settings.micro_batch_size} does not divide batch_size "
             f"{settings.batch_size}; change one of them."
@@ -284,6 +286,11 @@ def _check(settings: ClassifierSettings, share: Share, label: str) -> None:
             f"{label}: {share.processes} processes cannot share {parts} micro-batches a step "
             "evenly; change run.replicas or micro_batch_size."
         )
+
+
+def _apart(joint: nn.Module) -> AbstractContextManager[None]:
+    """Keep this process's gradients to itself for now."""
+    return joint.no_sync() if isinstance(joint, DistributedDataParallel) else nullcontext()
 
 
 def _create_scheduler(
