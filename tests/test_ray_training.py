@@ -1,0 +1,208 @@
+"""A training on a cluster: the batches of one process, and no end when a process or node is lost.
+
+Two nodes on this machine, which share no folder that the code knows of.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import pytest
+import torch
+from torch import nn
+
+from synset_factory import layout
+from synset_factory.checkpoints import Checkpoints, FileStore
+from synset_factory.config import RAY, Common, load_common
+from synset_factory.errors import InputError
+from synset_factory.models.classifier import ClassifierSettings
+from synset_factory.models.training import train
+from synset_factory.ray_cluster import ray_cluster
+from synset_factory.records import TRAIN
+from synset_factory.shard_reader import JpegDataset, read_index
+from tests.small_sets import REPOSITORY, write_params, write_small_set
+from tests.small_trainings import SETTINGS
+
+LABEL = "disamb seed 0"
+EPOCHS = 3
+# Without batch norm, whose running statistics are one process's, and by small steps, so that
+# what is rounded otherwise stays small.
+PLAIN = replace(
+    SETTINGS,
+    model="test_vit",
+    model_args={"img_size": 32, "drop_rate": 0.2},
+    epochs=EPOCHS,
+    batch_size=12,
+    micro_batch_size=3,
+    optimizer="sgd",
+    learning_rate=1e-2,
+    ema_decay=0.5,
+    rand_augment="",
+)
+
+
+@dataclass(frozen=True)
+class KillingStore:
+    """Keeps checkpoints in a file, and kills a process that trains when the first comes."""
+
+    path: Path
+
+    def read(self) -> bytes | None:
+        return FileStore(self.path).read()
+
+    def write(self, content: bytes) -> None:
+        first = not self.path.exists()
+        FileStore(self.path).write(content)
+        if first:
+            os.kill(trainers()[-1].pid, signal.SIGKILL)
+            self.path.with_suffix(".killed").touch()
+
+
+def trainers() -> list[psutil.Process]:
+    """The processes that train: the two of this test's cluster, which has a home of its own."""
+    home = os.environ["HOME"]
+    named = [p for p in psutil.process_iter() if "TrainWorker" in " ".join(_told(p.cmdline) or [])]
+    return [p for p in named if (_told(p.environ) or {}).get("HOME") == home]
+
+
+def _told(ask: Callable[[], Any]) -> Any:
+    try:
+        return ask()
+    except psutil.Error:
+        return None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Common]:
+    """A folder with a small set, and a cluster of two nodes with a core each."""
+    folder = tmp_path_factory.mktemp("ray_training")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("HOME", str(folder / "home"))  # where the second node keeps images
+        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("PYTHONPATH", f"{REPOSITORY / 'src'}{os.pathsep}{REPOSITORY}")
+        write_params()
+        write_small_set("disamb")
+        from ray.cluster_utils import Cluster
+
+        head = {"num_cpus": 1, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        cluster.add_node(num_cpus=1)
+        here = load_common()
+        run = replace(here.run, engine=RAY, address=cluster.address, workers=0, replicas=2)
+        try:
+            with ray_cluster(replace(here, threads=1, run=run)):
+                yield replace(here, threads=1, run=run)
+        finally:
+            cluster.shutdown()
+
+
+def train_there(settings: ClassifierSettings, common: Common, store: Any) -> nn.Module:
+    """Train on the cluster, and return what its last checkpoint holds."""
+    from synset_factory.ray_training import train_on_cluster
+
+    index = read_index("disamb", TRAIN)
+    checkpoints = Checkpoints(store, {}, seconds=0.0)
+    train_on_cluster("disamb", index, class_names(index), settings, 7, common, checkpoints, LABEL)
+    known = checkpoints.read()
+    assert known.epochs == settings.epochs
+    return train_here(settings, checkpoints)
+
+
+def train_here(settings: ClassifierSettings, checkpoints: Checkpoints | None = None) -> nn.Module:
+    index = read_index("disamb", TRAIN)
+    return train(
+        JpegDataset("disamb", index),
+        class_names(index),
+        settings,
+        7,
+        device="cpu",
+        workers=0,
+        label=LABEL,
+        checkpoints=checkpoints,
+    )
+
+
+def class_names(index: pd.DataFrame) -> list[str]:
+    return list(index.drop_duplicates("cls").sort_values("cls")["wnid"])
+
+
+def test_two_processes_train_what_one_does_though_one_is_killed(common: Common) -> None:
+    store = KillingStore(Path("killed/seed0.safetensors").absolute())
+    found = train_there(PLAIN, common, store).state_dict()
+    assert store.path.with_suffix(".killed").exists()
+    expected = train_here(PLAIN).state_dict()
+    start = train_here(replace(PLAIN, learning_rate=0.0)).state_dict()
+    assert any((expected[name] - start[name]).abs().max() > 1e-3 for name in expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5)
+    # The second node got its images once, whole, and nothing else.
+    copies = sorted(Path(os.environ["HOME"]).rglob("*.tar"))
+    tars = sorted(layout.shards("disamb").glob("train/*.tar"))
+    assert [path.read_bytes() for path in copies] == [path.read_bytes() for path in tars]
+
+
+def test_one_process_of_a_cluster_trains_the_very_bytes(common: Common) -> None:
+    alone = replace(common, run=replace(common.run, replicas=1))
+    settings = replace(SETTINGS, epochs=2)
+    found = train_there(settings, alone, FileStore(Path("alone.safetensors").absolute()))
+    expected = train_here(settings).state_dict()
+    for name, value in found.state_dict().items():
+        assert torch.equal(value, expected[name])
+
+
+class Retrier:
+    """Runs the work in this process, twice if it fails, as Ray Train does with others."""
+
+    def __init__(self, work: Callable[[Any], None], train_loop_config: Any, **_: object) -> None:
+        self.work, self.config = work, train_loop_config
+        self.failures = 0
+
+    def fit(self) -> None:
+        try:
+            self.work(self.config)
+        except InputError:
+            self.failures += 1
+            self.work(self.config)  # knows by now that it is of no use
+
+
+class Alone:
+    def get_world_rank(self) -> int:
+        return 0
+
+    def get_world_size(self) -> int:
+        return 1
+
+
+def test_a_loss_that_breaks_there_is_told_once_in_a_sentence(
+    common: Common, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from synset_factory import ray_training
+
+    monkeypatch.setattr(ray_training, "TorchTrainer", Retrier)
+    monkeypatch.setattr("ray.train.get_context", Alone)
+    monkeypatch.setattr(ray_training, "get_device", lambda: "cpu")
+    store = FileStore(Path("broken.safetensors").absolute())
+    with pytest.raises(InputError, match="disamb seed 0: the loss is"):
+        train_there(replace(SETTINGS, optimizer="sgd", learning_rate=1e30), common, store)
+    assert not store.path.exists()
+
+
+def test_more_processes_than_devices_are_refused(common: Common) -> None:
+    many = replace(common, run=replace(common.run, replicas=3))
+    with pytest.raises(InputError, match=r"replicas is 3, which needs 3 CPU, but .* has 2"):
+        train_there(PLAIN, many, FileStore(Path("many.safetensors")))
