@@ -16,6 +16,8 @@ CLIP_TEMPLATES = PROMPTS / "clip_templates.txt"
 MINIATURE_CAUSES = Path("worlds/miniature_causes.yaml")
 MINIATURE_DIAGNOSES = Path("worlds/miniature_diagnoses.csv")
 
+IMAGENET_VOCABULARY = Path("worlds/imagenet_vocabulary.txt")
+
 DATA = Path("data")
 WORLD = DATA / "world"
 CODE = DATA / "code"
@@ -23,9 +25,11 @@ IMAGE_PROMPTS = DATA / "prompts"
 SHARDS = DATA / "shards"
 SECONDS_PER_IMAGE = SHARDS / "seconds_per_image.json"
 WEB = DATA / "web" / "web.parquet"
-CLIP = DATA / "models" / "clip"
-TEXT_TO_IMAGE = DATA / "models" / "text_to_image"
-CLASSIFIERS = DATA / "models" / "classifiers"
+MODELS = DATA / "models"
+CLIP = MODELS / "clip"
+TEXT_TO_IMAGE = MODELS / "text_to_image"
+PRETRAINED = MODELS / "pretrained"  # classifiers that others have trained
+CLASSIFIERS = MODELS / "classifiers"
 QUERIES = DATA / "queries"
 APPENDIX_B_QUERIES = QUERIES / "appendix_b"
 FIGURE3_QUERIES = QUERIES / "figure3"
@@ -51,6 +55,7 @@ EDIT_LOCK = DATA / "disambiguations.lock"
 
 METRICS = Path("metrics")
 PROMPT_COUNTS = METRICS / "prompts.json"
+FETCHED_MODELS = METRICS / "fetched_models.json"
 TABLE1 = METRICS / "table1"
 TABLE2 = METRICS / "table2"
 TABLE6 = METRICS / "table6"

@@ -17,6 +17,7 @@ from synset_factory.shard_reader import JpegDataset, read_index
 class TrainConfig:
     """How many classifiers are trained on each set, and how."""
 
+    natural_from: str  # folder that the natural ones come from: of images, or of a classifier
     seeds: int  # classifiers a set; tables give their mean
     classifier: ClassifierSettings
 
