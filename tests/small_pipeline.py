@@ -31,7 +31,8 @@ def small_params() -> dict[str, object]:
     params["review_list"]["share"] = 0.67
     params["quality"]["neighbours"] = 2
     params["train"]["seeds"] = 2
-    params["train"]["classifier"] |= {"epochs": 1, "warmup_epochs": 0, "batch_size": 4}
+    params["train"]["classifier"] |= {"epochs": 1, "warmup_epochs": 0}
+    params["train"]["classifier"] |= {"batch_size": 4, "micro_batch_size": 4}
     return params
 
 

@@ -3,7 +3,7 @@
 import re
 import types
 import typing
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 SET_NAME = re.compile(r"[a-z0-9_]+")
 NATURAL = "natural"
+LOCAL, RAY = "local", "ray"  # engines
 HERE = Path(__file__).parent
 
 
@@ -29,11 +30,19 @@ class Splits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shortcuts:
+    """What makes one set cheaper than the others, and changes its images."""
+
+    steps: int  # of the scheduler, in place of generate.steps
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImageSet:
     """What distinguishes one synthetic image set from another."""
 
     prompts: str  # recipe of prompt_grammar.RECIPES
     guidance_scale: float  # the paper's cgs; 1.0 means no guidance
+    shortcuts: Shortcuts | None = None  # the one key that may be left out: then there are none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +50,7 @@ class Run:
     """How the work is done on this machine. No result depends on it, so no stage does either."""
 
     device: str  # of torch: cpu, cuda, ...
-    workers: int  # processes that read images for a training or an embedding
+    workers: int  # processes or threads that make images ready for a model
     engine: str  # local: this process; ray: processes of a Ray cluster, maybe on other machines
     address: str  # of the Ray cluster to join; empty to start one on this machine alone
     replicas: int  # copies of a model at work at once, each on a device of its own: needs ray
@@ -103,6 +112,7 @@ def load_common(path: Path = layout.PARAMS) -> Common:
     for name in common.sets:
         _check_set_name(name, path)
     _check_world_stages(common, path)
+    _check_run(common.run, path)
     return common
 
 
@@ -145,6 +155,23 @@ def _check_world_stages(common: Common, path: Path) -> None:
         )
 
 
+def _check_run(run: Run, path: Path) -> None:
+    if run.engine not in (LOCAL, RAY):
+        raise InputError(f"{path}: run.engine '{run.engine}' is neither {LOCAL} nor {RAY}.")
+    if run.replicas < 1:
+        raise InputError(f"{path}: run.replicas must be at least 1.")
+    if run.engine == LOCAL and run.replicas > 1:
+        raise InputError(
+            f"{path}: run.replicas is {run.replicas}, but the engine {LOCAL} has one copy of a "
+            f"model: set it to 1, or run.engine to {RAY}."
+        )
+    if run.engine == RAY and run.device not in ("cpu", "cuda"):
+        raise InputError(
+            f"{path}: run.device must be cpu or cuda with the engine {RAY}, which gives each copy "
+            "of a model a device of its own."
+        )
+
+
 def _build(kind: type[T], value: Any, path: Path, where: str) -> T:
     """Turn a mapping into a dataclass, naming the key of the first thing that does not fit."""
     if not isinstance(value, dict):
@@ -153,11 +180,16 @@ def _build(kind: type[T], value: Any, path: Path, where: str) -> T:
     for key in value:
         if key not in hints:
             raise InputError(f"{path}: unknown key '{_join(where, key)}'; remove it.")
-    for key in hints:
+    for key in _required(kind):
         if key not in value:
             raise InputError(f"{path}: key '{_join(where, key)}' is missing; add it.")
-    built = {key: _convert(hints[key], value[key], path, _join(where, key)) for key in hints}
+    built = {key: _convert(hints[key], value[key], path, _join(where, key)) for key in value}
     return kind(**built)
+
+
+def _required(kind: Any) -> list[str]:
+    """Return the keys that have no default."""
+    return [field.name for field in fields(kind) if field.default is MISSING]
 
 
 def _join(where: str, key: object) -> str:
@@ -170,7 +202,9 @@ def _convert(hint: Any, value: Any, path: Path, where: str) -> Any:
     if is_dataclass(hint):
         return _build(typing.cast(type, hint), value, path, where)
     if origin is types.UnionType:
-        # The only unions are of a tuple and a word: a list is taken for the tuple.
+        if type(None) in arguments:  # what may be left out, but is here
+            return _convert(arguments[0], value, path, where)
+        # The only other unions are of a tuple and a word: a list is taken for the tuple.
         pick = 0 if isinstance(value, list) else 1
         return _convert(arguments[pick], value, path, where)
     if origin is tuple and isinstance(value, list):

@@ -30,6 +30,7 @@ CLIP = MODELS / "clip"
 TEXT_TO_IMAGE = MODELS / "text_to_image"
 PRETRAINED = MODELS / "pretrained"  # classifiers that others have trained
 CLASSIFIERS = MODELS / "classifiers"
+TRAININGS = DATA / "trainings"  # under way: no output, which DVC would delete before a stage
 QUERIES = DATA / "queries"
 APPENDIX_B_QUERIES = QUERIES / "appendix_b"
 FIGURE3_QUERIES = QUERIES / "figure3"
@@ -144,6 +145,16 @@ def classifier_embeddings(image_set: str) -> Path:
 def classifiers(image_set: str) -> Path:
     """The classifiers trained on a set, one folder `seed<k>` for each seed."""
     return CLASSIFIERS / image_set
+
+
+def trainings(image_set: str) -> Path:
+    """The trainings of a set that are under way, until all its classifiers are there."""
+    return TRAININGS / image_set
+
+
+def training(image_set: str, number: int) -> Path:
+    """The last checkpoint of one of them."""
+    return trainings(image_set) / f"seed{number}.safetensors"
 
 
 def outcomes(image_set: str) -> Path:

@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 from torch.utils.data import Dataset
@@ -50,7 +51,8 @@ class JpegDataset(Dataset[tuple[Any, int]]):
     """The images of an index in its order: (image, label).
 
     A label is the rank of the image's class among the classes of the index, 0 to C-1, in the
-    order of ImageNet's labels. `transform` takes a PIL image in RGB.
+    order of ImageNet's labels. `transform` takes a PIL image in RGB. `root` is the folder of the
+    tars, if they are not where the layout says.
     """
 
     def __init__(
@@ -58,20 +60,22 @@ class JpegDataset(Dataset[tuple[Any, int]]):
         image_set: str,
         index: pd.DataFrame,
         transform: Callable[[Image.Image], Any] | None = None,
+        root: Path | None = None,
     ) -> None:
-        root = layout.shards(image_set)
-        self.paths = [str(root / tar) for tar in index["tar"]]
+        # Arrays, not lists: worker processes would copy every page of a list that they look at.
+        self.tars, names = pd.factorize(index["tar"])
+        self.paths = [str((root or layout.shards(image_set)) / name) for name in names]
         self.offsets = index["offset"].to_numpy()
         self.sizes = index["size"].to_numpy()
         self.class_indices = sorted(int(i) for i in index["cls"].unique())  # ImageNet's, C of them
-        ranks = {class_index: rank for rank, class_index in enumerate(self.class_indices)}
-        self.labels = [ranks[class_index] for class_index in index["cls"]]
+        self.labels = np.searchsorted(self.class_indices, index["cls"])
         self.transform = transform
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.tars)
 
     def __getitem__(self, i: int) -> tuple[Any, int]:
-        jpeg = read_range(self.paths[i], int(self.offsets[i]), int(self.sizes[i]))
+        path = self.paths[self.tars[i]]
+        jpeg = read_range(path, int(self.offsets[i]), int(self.sizes[i]))
         image = Image.open(BytesIO(jpeg)).convert("RGB")
-        return (self.transform(image) if self.transform else image), self.labels[i]
+        return (self.transform(image) if self.transform else image), int(self.labels[i])

@@ -17,7 +17,8 @@ from PIL import Image
 
 from synset_factory import drawing, layout
 from synset_factory.errors import InputError
-from synset_factory.models.text_to_image import TextToImage, folder_digest
+from synset_factory.folder_digest import folder_digest
+from synset_factory.models.text_to_image import TextToImage
 from synset_factory.provenance import drawn_by_model
 from synset_factory.records import ImageSettings
 from synset_factory.shard_reader import read_index
@@ -35,6 +36,8 @@ SETTINGS = ImageSettings(
     height=SIZE,
     width=SIZE,
     dtype="float32",
+    compile=False,
+    safety_checker=False,
     batch_size=4,
     jpeg_quality=90,
     generator="tiny",
@@ -258,7 +261,7 @@ def test_every_image_tells_which_model_drew_it(
 
 def draw(folder: Path, prompts: list[str], seeds: list[int], **changes: Any) -> list[bytes]:
     model = TextToImage(folder, replace(SETTINGS, **changes), "cpu")
-    return [image.tobytes() for image in model.draw(prompts, seeds)]
+    return model.draw_jpegs(prompts, seeds)
 
 
 def test_a_short_chunk_gives_the_bytes_of_a_full_one(model_folder: Path) -> None:

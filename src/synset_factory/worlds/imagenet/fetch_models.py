@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from synset_factory import layout
-from synset_factory.config import claim_world, load_common, load_params, load_section
+from synset_factory.config import claim_world, load_common, load_section
+from synset_factory.drawing import GenerateConfig
 from synset_factory.errors import InputError
 from synset_factory.whole_files import write_text
 from synset_factory.worlds.imagenet.model_folders import (
@@ -124,7 +125,7 @@ def main() -> None:
     common = load_common()
     claim_world(common.world)
     config = load_section(FetchModelsConfig, "fetch_models")
-    safety_checker = load_params()["generate"]["safety_checker"]
+    safety_checker = load_section(GenerateConfig, "generate").safety_checker
     forms = model_forms(config, safety_checker=safety_checker)
     orders = [order(folder, source, form) for folder, (source, form) in forms.items()]
     print("\n".join(each.text for each in orders), flush=True)

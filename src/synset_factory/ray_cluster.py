@@ -1,0 +1,89 @@
+"""The Ray cluster of `run.engine: ray`: one on this machine alone, or one that is joined.
+
+Whoever reaches a Ray cluster can run any code on it, so one that is started here listens to this
+machine alone, asks for a token that only this process knows, and has no dashboard.
+"""
+
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from synset_factory.config import Common
+from synset_factory.errors import InputError
+from synset_factory.layout import PARAMS
+
+PACKAGE = Path(__file__).parent
+# Ray reads these from the environment when it is imported: no reports of its use to its makers;
+# in a cluster of our own, addresses of this machine alone, as on the systems that the second
+# variable is named after, and a token.
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
+ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
+
+ANSWERS_WITHIN = 10.0  # seconds
+
+
+@contextmanager
+def ray_cluster(common: Common) -> Iterator[None]:
+    """Start a Ray cluster on this machine, or join the one at `run.address`; leave it at the end.
+
+    A cluster that was started here ends with it. Workers of one that was joined get this code
+    (not its libraries) from here. Inside of another such context nothing is done.
+
+    Raises InputError if Ray is not installed, or no cluster can be joined at the address.
+    """
+    run = common.run
+    os.environ.update(QUIET if run.address else QUIET | ALONE)
+    if not run.address:
+        # Ray keeps to the first that it has read, in a later cluster of this process as well.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    ray = import_ray()
+    if ray.is_initialized():
+        yield
+        return
+    if run.address:
+        _join(ray, run.address)
+    else:
+        # One more than the replicas need, for whatever watches over them.
+        cpus = run.replicas * common.threads + 1
+        print("Starting Ray on this machine.", flush=True)
+        ray.init("local", num_cpus=cpus, include_dashboard=False, **_quietly())
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def import_ray() -> Any:
+    """Return the module `ray`. Raises InputError if it is not installed."""
+    try:
+        import ray
+    except ModuleNotFoundError:
+        raise InputError(
+            f"{PARAMS}: run.engine is ray, which is not installed: pip install -e '.[ray]', or set "
+            "run.engine to local."
+        ) from None
+    return ray
+
+
+def _join(ray: Any, address: str) -> None:
+    print(f"Joining the Ray cluster at {address}.", flush=True)
+    host, _, port = address.rpartition(":")
+    try:
+        # Ray itself waits for minutes where nothing answers.
+        socket.create_connection((host, int(port)), timeout=ANSWERS_WITHIN).close()
+        ray.init(address, runtime_env={"py_modules": [str(PACKAGE)]}, **_quietly())
+    except (ray.exceptions.AuthenticationError, OSError, RuntimeError, ValueError) as error:
+        why = str(error).partition("\n")[0]
+        raise InputError(
+            f"{PARAMS}: no Ray cluster can be joined at run.address {address} ({why}): start it "
+            "as docs/ray.md says, correct the address, or leave it empty for this machine alone."
+        ) from None
+
+
+def _quietly() -> dict[str, Any]:
+    """What workers print stays in Ray's own logs; errors come back with what was asked of them."""
+    return {"log_to_driver": False, "logging_level": "error"}

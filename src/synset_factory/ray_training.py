@@ -1,0 +1,298 @@
+"""A training by several processes of a Ray cluster, which share nothing but the network.
+
+The images and the checkpoint lie on the machine of the run. There stands an actor that hands them
+out and takes checkpoints in: another machine gets the tars of the set once, into the cache of the
+user, and a lost process or machine costs what came after the last checkpoint.
+
+Import it within `ray_cluster`: Ray reads its settings when it is imported.
+"""
+
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import ray
+import ray.train
+import torch
+from filelock import FileLock
+from ray.train.torch import TorchConfig, TorchTrainer, get_device
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from tqdm import tqdm
+
+from synset_factory import layout
+from synset_factory.checkpoints import Checkpoints, Store
+from synset_factory.config import Common
+from synset_factory.errors import InputError
+from synset_factory.folder_courier import Courier
+from synset_factory.models.classifier import ClassifierSettings
+from synset_factory.models.training import train
+from synset_factory.models.training_batches import Share
+from synset_factory.set_stage import pin_threads
+from synset_factory.shard_reader import JpegDataset
+from synset_factory.whole_files import whole_file
+
+FAILURES = 3  # losses of a process after which a run gives up; the next one goes on
+IMAGES = Path(".cache/synset_factory/images")  # in the user's folder on another machine
+SHOWN = 0.5  # seconds from one look at the progress to the next
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What each process is told."""
+
+    home: Any  # the handle of _Home
+    home_node: str  # where it stands
+    image_set: str
+    shards: Path  # the set's folder there
+    index: Any  # reference to the rows of the set's index
+    owner: str  # tells this clone from other users of a node
+    class_names: Sequence[str]
+    settings: ClassifierSettings
+    seed: int
+    determined_by: dict[str, Any]  # of the checkpoints
+    common: Common
+    label: str
+
+
+def train_on_cluster(
+    image_set: str,
+    index: pd.DataFrame,
+    class_names: Sequence[str],
+    settings: ClassifierSettings,
+    seed: int,
+    common: Common,
+    checkpoints: Checkpoints,
+    label: str,
+) -> None:
+    """Train with `run.replicas` processes until `checkpoints` has the finished training.
+
+    Raises InputError as `train` does, if the cluster has too few devices, or if it loses
+    processes again and again.
+    """
+    _check_devices(common)
+    here = ray.get_runtime_context().get_node_id()
+    home = _start_home(layout.shards(image_set).absolute(), checkpoints.store, here)
+    task = _Task(
+        home=home,
+        home_node=here,
+        image_set=image_set,
+        shards=layout.shards(image_set).absolute(),
+        index=ray.put(index[["tar", "offset", "size", "cls", "sha256"]]),
+        owner=sha256(f"{here} {Path.cwd()}".encode()).hexdigest()[:16],
+        class_names=class_names,
+        settings=settings,
+        seed=seed,
+        determined_by=dict(checkpoints.determined_by),
+        common=common,
+        label=label,
+    )
+    with _progress_shown(home):
+        _fit(task)
+
+
+def _fit(task: _Task) -> None:
+    """Let Ray Train run the processes. Raises InputError if one of them did, or they are lost."""
+    common = task.common
+    is_cuda = torch.device(common.run.device).type == "cuda"
+    with tempfile.TemporaryDirectory() as folder:  # Ray Train wants one; nothing of ours is there
+        trainer = TorchTrainer(
+            _work,
+            train_loop_config={"task": task},
+            torch_config=TorchConfig(backend="nccl" if is_cuda else "gloo"),
+            scaling_config=ray.train.ScalingConfig(
+                num_workers=common.run.replicas,
+                use_gpu=is_cuda,
+                resources_per_worker=_needs(common),
+            ),
+            run_config=ray.train.RunConfig(
+                storage_path=folder,
+                failure_config=ray.train.FailureConfig(max_failures=FAILURES),
+            ),
+        )
+        try:
+            trainer.fit()
+        except ray.train.TrainingFailedError as error:
+            if not ray.get(task.home.refused.remote()):
+                raise InputError(
+                    f"{task.label}: Ray lost a process {FAILURES + 1} times, at last by: "
+                    f"{str(error).strip().splitlines()[-1]}. `dvc repro` goes on after the last "
+                    "checkpoint."
+                ) from error
+    refused = ray.get(task.home.refused.remote())
+    if refused:
+        raise InputError(refused)
+
+
+def _needs(common: Common) -> dict[str, float]:
+    """Return what a process takes of its node."""
+    if torch.device(common.run.device).type == "cuda":
+        return {"GPU": 1, "CPU": 1}
+    return {"CPU": common.threads}
+
+
+def _check_devices(common: Common) -> None:
+    """Raise InputError if Ray would wait for ever for the processes' devices."""
+    there = ray.cluster_resources()
+    for kind, each in _needs(common).items():
+        needed = each * common.run.replicas
+        if there.get(kind, 0) < needed:
+            raise InputError(
+                f"{layout.PARAMS}: run.replicas is {common.run.replicas}, which needs {needed:g} "
+                f"{kind}, but the Ray cluster has {there.get(kind, 0):g}: lower it, or add nodes."
+            )
+
+
+# ---- on the machine of the run ----
+
+
+class _Home(Courier):
+    """Hands out the set's tars, keeps the checkpoint, and hears how the training goes."""
+
+    def __init__(self, shards: Path, store: Store) -> None:
+        super().__init__(shards)
+        self.store = store
+        self.refusal = ""
+        self.text = ""
+
+    def checkpoint(self) -> bytes | None:
+        return self.store.read()
+
+    def keep(self, content: bytes) -> None:
+        self.store.write(content)
+
+    def refuse(self, sentence: str) -> None:
+        """Keep the sentence of an InputError, which no other attempt would mend."""
+        self.refusal = sentence
+
+    def refused(self) -> str:
+        return self.refusal
+
+    def show(self, text: str) -> None:
+        """Keep what a progress bar has written since the last look."""
+        self.text += text
+
+    def shown(self) -> str:
+        text, self.text = self.text, ""
+        return text
+
+
+def _start_home(shards: Path, store: Store, node: str) -> Any:
+    strategy = NodeAffinitySchedulingStrategy(node, soft=False)
+    options = {"num_cpus": 0, "max_concurrency": 8, "scheduling_strategy": strategy}
+    return ray.remote(_Home).options(**options).remote(shards, store)
+
+
+@contextmanager
+def _progress_shown(home: Any) -> Iterator[None]:
+    """Write what the processes' progress bars write."""
+    done = threading.Event()
+
+    def show() -> None:
+        while not done.wait(SHOWN):
+            sys.stderr.write(ray.get(home.shown.remote()))
+            sys.stderr.flush()
+
+    shower = threading.Thread(target=show, daemon=True)
+    shower.start()
+    try:
+        yield
+    finally:
+        done.set()
+        shower.join()
+        sys.stderr.write(ray.get(home.shown.remote()) + "\n")
+
+
+# ---- in each process ----
+
+
+@dataclass(frozen=True)
+class _HomeStore:
+    """The checkpoint's store, from afar."""
+
+    home: Any
+
+    def read(self) -> bytes | None:
+        content: bytes | None = ray.get(self.home.checkpoint.remote())
+        return content
+
+    def write(self, content: bytes) -> None:
+        ray.get(self.home.keep.remote(content))
+
+
+@dataclass(frozen=True)
+class _HomeScreen:
+    """What a progress bar writes to."""
+
+    home: Any
+    encoding: str = "utf-8"  # so that it draws smooth bars
+
+    def write(self, text: str) -> None:
+        self.home.show.remote(text)
+
+    def flush(self) -> None:
+        """All is on its way already."""
+
+
+def _work(config: dict[str, _Task]) -> None:
+    """Train as one of the processes."""
+    task = config["task"]
+    if ray.get(task.home.refused.remote()):
+        return
+    pin_threads(task.common)  # Ray sets its own number, and bytes depend on it
+    context = ray.train.get_context()
+    try:
+        index = ray.get(task.index)
+        train(
+            JpegDataset(task.image_set, index, root=_images(task, index)),
+            task.class_names,
+            task.settings,
+            task.seed,
+            device=str(get_device()),
+            workers=task.common.run.workers,
+            label=task.label,
+            checkpoints=Checkpoints(_HomeStore(task.home), task.determined_by),
+            share=Share(rank=context.get_world_rank(), processes=context.get_world_size()),
+            screen=_HomeScreen(task.home),
+        )
+    except InputError as error:
+        ray.get(task.home.refuse.remote(str(error)))
+        raise  # the others may wait for this one: it must be seen to end
+
+
+def _images(task: _Task, index: pd.DataFrame) -> Path:
+    """Return a folder of this node with the set's tars, fetched if need be."""
+    if ray.get_runtime_context().get_node_id() == task.home_node:
+        return task.shards
+    digest = sha256("\n".join(index["sha256"]).encode()).hexdigest()[:16]
+    folder = Path.home() / IMAGES / task.owner / digest
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder.parent / "lock"):  # one process of a node fetches for all
+            for other in folder.parent.iterdir():
+                if other.is_dir() and other != folder:
+                    shutil.rmtree(other)  # a clone trains on one set at a time
+            missing = [tar for tar in index["tar"].unique() if not (folder / tar).exists()]
+            bar = tqdm(missing, desc="images", unit="tar", file=_HomeScreen(task.home))
+            for tar in bar:
+                _fetch(task.home, tar, folder / tar)
+    except OSError as error:
+        raise InputError(
+            f"{ray.util.get_node_ip_address()}: images of {task.image_set} cannot be written to "
+            f"{folder} ({error}); make room there."
+        ) from None
+    return folder
+
+
+def _fetch(home: Any, tar: str, path: Path) -> None:
+    """Write a tar, which comes in parts; there is none behind its end."""
+    with whole_file(path) as partial, partial.open("wb") as stream:
+        while content := ray.get(home.part.remote(tar, stream.tell())):
+            stream.write(content)
