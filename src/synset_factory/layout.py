@@ -22,6 +22,7 @@ CODE = DATA / "code"
 IMAGE_PROMPTS = DATA / "prompts"
 SHARDS = DATA / "shards"
 SECONDS_PER_IMAGE = SHARDS / "seconds_per_image.json"
+INGEST_FACTS = SHARDS / "ingest.tmp"  # of an ingestion under way
 WEB = DATA / "web" / "web.parquet"
 CLIP = DATA / "models" / "clip"
 TEXT_TO_IMAGE = DATA / "models" / "text_to_image"
@@ -51,6 +52,8 @@ EDIT_LOCK = DATA / "disambiguations.lock"
 
 METRICS = Path("metrics")
 PROMPT_COUNTS = METRICS / "prompts.json"
+INGEST_COUNTS = METRICS / "ingest.json"
+INGEST_REPORT = METRICS / "ingest.md"
 TABLE1 = METRICS / "table1"
 TABLE2 = METRICS / "table2"
 TABLE6 = METRICS / "table6"
