@@ -72,7 +72,7 @@ def read_rows(folder: Path, split: str, wnids: Sequence[str]) -> pd.DataFrame:
     tables = []
     for path in _files(folder, split):
         try:
-            table = pq.read_table(path, columns=["label", "image.path"])
+            table = pq.ParquetFile(path).read(columns=["label", "image.path"])
             label, name = table["label"].to_numpy(), table["image"].combine_chunks().field("path")
         except (pa.ArrowException, OSError, KeyError) as error:
             raise InputError(
@@ -136,11 +136,13 @@ def ingest_parquet(
         job.tar.wnid: each for job, each in zip(jobs, run_all(_numbers_lacking, jobs), strict=True)
     }
     new = {wnid for wnid, each in lacking.items() if each is None}
-    absent = pd.MultiIndex.from_tuples(
-        [(wnid, number) for wnid, each in lacking.items() for number in each or []],
-        names=["wnid", "number"],
+    is_absent = np.array(
+        [
+            number in (lacking[wnid] or ())
+            for wnid, number in zip(wanted["wnid"], wanted["number"], strict=True)
+        ],
+        dtype=bool,
     )
-    is_absent = pd.MultiIndex.from_frame(wanted[["wnid", "number"]]).isin(absent)
     seen = _examine(wanted[wanted["wnid"].isin(new) | is_absent], split, run_all, title)
     # What a tar lacks could not be read. Where it can by now, the tar is written anew.
     mended = set(seen.loc[seen["broken"] == "", "wnid"]) - new

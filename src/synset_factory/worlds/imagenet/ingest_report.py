@@ -66,10 +66,9 @@ def report_text(
     for split in SPLITS:
         lacking = TOTALS[split] - counts[split]["pictures"]
         if whole and lacking:
+            which = f"{abs(lacking):,} {'are lacking' if lacking > 0 else 'too many are'} here"
             parts.append(
-                f"ImageNet-1K has {TOTALS[split]:,} pictures in its {split} split: "
-                f"{abs(lacking):,} {'less' if lacking > 0 else 'more'} than that are too few or "
-                "too many to be the paper's set."
+                f"ImageNet-1K has {TOTALS[split]:,} pictures in its {split} split: {which}."
             )
         lines = _names(found[split])
         lines += [f"{name}: no class of ImageNet-1K" for name in unknown[split]]
