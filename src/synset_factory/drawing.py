@@ -4,21 +4,16 @@ Image sets and the images for other questions are made by this code alike, so an
 bytes in whichever of them it is.
 """
 
-import errno
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from synset_factory import layout
 from synset_factory.config import Shortcuts
-from synset_factory.errors import InputError
 from synset_factory.generation_plan import ClassJob, Rates
 from synset_factory.models.text_to_image import TextToImage, folder_digest
 from synset_factory.prompt_files import Synset
@@ -127,27 +122,3 @@ def write_jobs(
                 write_class(job, class_indices[job.rows[0].wnid], artist, bar)
     if artist.images:
         Rates(settings, device).remember(artist.seconds / artist.images)
-
-
-@contextmanager
-def sole_writer(folder: Path, lock: Path) -> Iterator[None]:
-    """Hold the lock of a folder of images while it is written.
-
-    Raises InputError if another run holds it, or the disk gets full.
-    """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(lock).acquire(timeout=0):
-            yield
-    except Timeout:
-        raise InputError(
-            f"{folder} is being written by another run (DVC killed leaves its stage "
-            "running): wait for it, or end that process, and try again."
-        ) from None
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise InputError(
-            f"The disk is full: make room for {folder}, and run `dvc repro` again; "
-            "what is drawn already is kept."
-        ) from None

@@ -1,1 +1,1 @@
-"""The ImageNet world: ImageNet-1K as it lies on this machine, models by pinned revision."""
+"""The ImageNet world: the paper's own size, with ImageNet and models that others have made."""
