@@ -144,7 +144,7 @@ def _check_set_name(name: str, path: Path) -> None:
 
 
 def _check_world_stages(common: Common, path: Path) -> None:
-    """dvc.yaml has the stages of the worlds whose list is not empty: that must be this one alone."""
+    """The worlds whose list is not empty have stages in dvc.yaml: that must be this one alone."""
     worlds = {*common.world_stages, common.world}
     wanted = {name: [name] if name == common.world else [] for name in sorted(worlds)}
     if {name: list(stages) for name, stages in common.world_stages.items()} != wanted:

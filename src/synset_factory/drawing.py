@@ -14,8 +14,9 @@ from tqdm import tqdm
 
 from synset_factory import layout
 from synset_factory.config import Shortcuts
+from synset_factory.folder_digest import folder_digest
 from synset_factory.generation_plan import ClassJob, Rates
-from synset_factory.models.text_to_image import TextToImage, folder_digest
+from synset_factory.models.text_to_image import TextToImage
 from synset_factory.prompt_files import Synset
 from synset_factory.records import ImageRow, ImageSettings
 from synset_factory.shard_writer import Sample, class_tar

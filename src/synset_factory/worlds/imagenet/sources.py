@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Protocol
 
 from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+
+# Of whichever HTTP library the client uses: its versions differ in that.
 from huggingface_hub.errors import (
     GatedRepoError,
     HFValidationError,
+    HTTPError,  # type: ignore[attr-defined]
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-
-# Of whichever HTTP library the client uses: its versions differ in that.
-from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 from tqdm import tqdm
 
 from synset_factory import layout
