@@ -36,7 +36,10 @@ REPOSITORY = Path(__file__).parents[3]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PLACE = Path("data/models/model")
 UNET = "unet/diffusion_pytorch_model.safetensors"
-WITHOUT_CHECKER, WITH_CHECKER = PipelineForm(safety_checker=False), PipelineForm(safety_checker=True)
+WITHOUT_CHECKER, WITH_CHECKER = (
+    PipelineForm(safety_checker=False),
+    PipelineForm(safety_checker=True),
+)
 
 
 def weights(path: Path) -> None:
@@ -145,7 +148,7 @@ def test_a_second_fetch_asks_for_no_weights(hub: Hub) -> None:
 
 def test_an_interrupted_fetch_leaves_no_folder_and_goes_on_with_what_is_missing(hub: Hub) -> None:
     hub.failing = {UNET}
-    with pytest.raises(InputError, match="some/pipeline at .* cannot be fetched"):
+    with pytest.raises(InputError, match=r"some/pipeline at .* cannot be fetched"):
         fetch(pipeline())
     assert not PLACE.exists()
     whole = {
@@ -201,11 +204,9 @@ def test_a_repository_with_terms_says_how_to_agree(hub: Hub) -> None:
         order(PLACE, Source(source="some/clip", revision=COMMIT), OpenClipForm())
 
 
-def test_without_a_network_the_remedy_is_named(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_network_the_remedy_is_named(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(InputError, match="cannot be fetched .* or name a folder"):
+    with pytest.raises(InputError, match=r"cannot be fetched .* or name a folder"):
         pipeline()
 
 
@@ -297,7 +298,7 @@ def test_a_full_disk_is_said_before_anything_is_fetched(
 ) -> None:
     usage = shutil.disk_usage(copied)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10))
-    with pytest.raises(InputError, match="need 0.0 GB more, but the disk has 0.0 GB"):
+    with pytest.raises(InputError, match=r"need 0\.0 GB more, but the disk has 0\.0 GB"):
         check_room([local(copied / "timm", TimmForm())])
 
 

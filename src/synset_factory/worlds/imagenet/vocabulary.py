@@ -17,19 +17,24 @@ from synset_factory.wordnet import open_wordnet
 
 # WordNet's lexicographer files of what a picture can show.
 VISIBLE = {
-    *("animal", "artifact", "body", "food", "object", "person", "phenomenon", "plant"),
-    *("shape", "substance"),
+    *("noun.animal", "noun.artifact", "noun.body", "noun.food", "noun.object", "noun.person"),
+    *("noun.phenomenon", "noun.plant", "noun.shape", "noun.substance"),
 }
+SENSE_COUNTS = "cntlist.rev"  # how often a sense occurs in the texts that are tagged with senses
 
 
 def common_words(reader: WordNetCorpusReader) -> Iterator[str]:
     """Yield the nouns of visible things that texts tagged with WordNet's senses use as such."""
-    for synset in reader.all_synsets("n"):
-        if synset.lexname().removeprefix("noun.") in VISIBLE:
-            for lemma in synset.lemmas():
-                # Proper names show nothing that has not a common name too.
-                if lemma.count() > 0 and lemma.name().islower():
-                    yield lemma.name()
+    with reader.open(SENSE_COUNTS) as counts:
+        tagged = {line.split()[0] for line in counts}
+    # A key is lemma%part_of_speech:..., and the part of speech of nouns is 1.
+    for word in sorted(key.partition("%")[0] for key in tagged if "%1:" in key):
+        for synset in reader.synsets(word, "n"):
+            if synset.lexname() in VISIBLE:
+                for lemma in synset.lemmas():
+                    # Proper names show nothing that has not a common name too.
+                    if lemma.key() in tagged and lemma.name().islower():
+                        yield lemma.name()
 
 
 def words_of_senses(reader: WordNetCorpusReader, names: Iterable[str]) -> Iterator[str]:
