@@ -48,6 +48,11 @@ def test_what_is_committed_fits(check: Callable[..., Any]) -> None:
         ({"generate__colour": "red"}, "unknown key 'generate.colour'"),
         ({"text_to_image__vae__steps": "many"}, "'text_to_image.vae.steps' must be of type int"),
         ({"world": "mars"}, "there is no world 'mars'"),
+        (
+            {"world_stages__imagenet": ["imagenet"]},
+            "for the world 'miniature' write world_stages: {imagenet: [], miniature: [miniature]}",
+        ),
+        ({"world_stages__miniature": []}, "write world_stages: {imagenet: [], miniature: [mini"),
         ({"renderer": {"colours": 3}}, "'renderer' has no settings; remove the section"),
         ({"sets__a.b": {"prompts": "synset", "guidance_scale": 1.0}}, "the set name 'a.b'"),
     ],

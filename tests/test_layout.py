@@ -12,12 +12,22 @@ from synset_factory.fingerprint import module_path
 
 REPOSITORY = Path(__file__).parents[1]
 STAGES = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
-MODULES = stage_modules(load_common(REPOSITORY / "params.yaml").world)
+PARAMS = {"miniature": "params.yaml", "imagenet": "worlds/imagenet.yaml"}
+MODULES = {
+    world: stage_modules(load_common(REPOSITORY / path).world) for world, path in PARAMS.items()
+}
 KEY = "${key}"
+GUARD = "${world_stages."  # a list that is empty in other worlds
 
 
 def stages() -> list[tuple[str, dict[str, Any]]]:
     return [(name, stage.get("do", stage)) for name, stage in STAGES.items()]
+
+
+def world_of(name: str) -> str | None:
+    """Return the world that a stage belongs to, or None: it belongs to all."""
+    items = STAGES[name].get("foreach", "")
+    return items.removeprefix(GUARD).removesuffix("}") if items.startswith(GUARD) else None
 
 
 def outs(stage: dict[str, Any]) -> set[str]:
@@ -33,6 +43,11 @@ OUTPUTS = [
     ("natural", {layout.shards("natural")}),
     ("clip", {layout.CLIP}),
     ("text_to_image", {layout.TEXT_TO_IMAGE}),
+    ("ingest", {layout.shards("natural"), layout.INGEST_COUNTS, layout.INGEST_REPORT}),
+    (
+        "fetch_models",
+        {layout.CLIP, layout.TEXT_TO_IMAGE, layout.PRETRAINED, layout.FETCHED_MODELS},
+    ),
     ("generate", {layout.shards(KEY)}),
     ("embed_natural", {layout.embeddings("natural")}),
     ("embed", {layout.embeddings(KEY)}),
@@ -92,45 +107,68 @@ def test_a_stage_runs_its_own_module_and_depends_on_its_fingerprint(
 ) -> None:
     if name in ("code", "synsets"):
         return  # `code` makes the fingerprints; `synsets` is frozen
-    words = stage["cmd"].split()
-    module = words[2] if ".stages." in words[2] else f"synset_factory.worlds.miniature.{words[3]}"
+    words, world = stage["cmd"].split(), world_of(name)
+    if world:
+        assert words[2] == "synset_factory.worlds.${item}"
+        module = f"synset_factory.worlds.{world}.{words[3]}"
+    else:
+        module = words[2]
+        assert ".stages." in module
     assert module_path(module)
-    assert MODULES[module.rpartition(".")[2]] == module
+    for each in [world] if world else MODULES:
+        assert MODULES[each][module.rpartition(".")[2]] == module
     assert layout.code(module.rpartition(".")[2]).as_posix() in stage["deps"]
     assert name.removesuffix("_natural") == module.rpartition(".")[2]
 
 
-def test_every_dependency_is_made_by_a_stage_or_kept_in_git() -> None:
-    made = set().union(*(outs(stage) for _, stage in stages()))
-    params = load_params(REPOSITORY / "params.yaml")
+@pytest.mark.parametrize("world", PARAMS)
+def test_every_dependency_is_made_by_a_stage_or_kept_in_git(world: str) -> None:
+    here = [(name, stage) for name, stage in stages() if world_of(name) in (None, world)]
+    made = set().union(*(outs(stage) for _, stage in here))
+    params = load_params(REPOSITORY / PARAMS[world])
     sets = params["sets"]
     made |= {path.replace(KEY, name) for path in made for name in sets}
     # A stage may depend on all that lies in a folder, as `compare` does on every set's outputs.
     folders = {Path(path).parent.as_posix() for path in made}
-    for name, stage in stages():
+    for name, stage in here:
         for dependency in stage.get("deps", []):
-            # A file that params.yaml names.
-            dependency = dependency.replace(
-                "${diagnosis.vocabulary}", params["diagnosis"]["vocabulary"]
-            )
+            # Files that params.yaml names.
+            for section, key in (("diagnosis", "vocabulary"), ("train", "natural_from")):
+                named = f"${{{section}.{key}}}"
+                dependency = dependency.replace(named, params[section][key])
             parents = {dependency, *(p.as_posix() for p in Path(dependency).parents)}
             kept = (REPOSITORY / dependency).exists() and not dependency.startswith("data/")
             assert kept or parents & made or dependency in folders, f"{name}: {dependency}"
+
+
+@pytest.mark.parametrize("world", PARAMS)
+def test_no_two_stages_of_a_world_have_one_output(world: str) -> None:
+    here = [outs(stage) for name, stage in stages() if world_of(name) in (None, world)]
+    assert sum(map(len, here)) == len(set().union(*here))
+
+
+def test_what_others_have_made_is_never_pushed() -> None:
+    for name, stage in stages():
+        for entry in stage.get("outs", []):
+            options = next(iter(entry.values())) if isinstance(entry, dict) else {}
+            cached = options.get("cache", True)
+            assert (not options.get("push", True)) == (world_of(name) == "imagenet" and cached)
 
 
 def test_long_outputs_persist_and_metrics_belong_to_git() -> None:
     for name, stage in stages():
         for entry in stage.get("metrics", []):
             assert list(entry.values()) == [{"cache": False}], name
-    for name in ("generate", "natural", "queries"):
-        assert list(dict(stages())[name]["outs"][0].values()) == [{"persist": True}]
+    for name in ("generate", "natural", "queries", "ingest", "fetch_models"):
+        for options in dict(stages())[name]["outs"][0].values():
+            assert options["persist"]
 
 
 def test_params_of_stages_are_sections_or_common_keys() -> None:
     common = {"world", "seed", "threads", "wnids", "splits", "sets"}
     for _, stage in stages():
         for key in stage.get("params", []):
-            assert key.split(".")[0] in common | set(MODULES)
+            assert key.split(".")[0] in common.union(*MODULES.values())
     # How the work is done and how it is shown is no stage's dependency.
     used = {key.split(".")[0] for _, stage in stages() for key in stage.get("params", [])}
     assert not used & {"run", "report", "clip_tables"}

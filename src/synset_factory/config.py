@@ -61,6 +61,7 @@ class Common:
     """The part of params.yaml that many stages share."""
 
     world: str  # module of synset_factory.worlds that makes the inputs
+    world_stages: dict[str, tuple[str, ...]]  # for dvc.yaml: the world's own list holds its name
     seed: int  # every noise, draw and initialisation comes from it
     threads: int  # of torch on the CPU: the bytes of what is trained depend on it
     wnids: tuple[str, ...] | str  # the classes of this world, or "all"
@@ -110,6 +111,7 @@ def load_common(path: Path = layout.PARAMS) -> Common:
         raise InputError(f"{path}: unknown key '{unknown[0]}'; remove it or correct its spelling.")
     for name in common.sets:
         _check_set_name(name, path)
+    _check_world_stages(common, path)
     _check_run(common.run, path)
     return common
 
@@ -139,6 +141,18 @@ def _check_set_name(name: str, path: Path) -> None:
         )
     if name == NATURAL:
         raise InputError(f"{path}: '{NATURAL}' is the world's own set; rename it under sets.")
+
+
+def _check_world_stages(common: Common, path: Path) -> None:
+    """The worlds whose list is not empty have stages in dvc.yaml: that must be this one alone."""
+    worlds = {*common.world_stages, common.world}
+    wanted = {name: [name] if name == common.world else [] for name in sorted(worlds)}
+    if {name: list(stages) for name, stages in common.world_stages.items()} != wanted:
+        text = ", ".join(f"{name}: [{', '.join(stages)}]" for name, stages in wanted.items())
+        raise InputError(
+            f"{path}: for the world '{common.world}' write world_stages: {{{text}}}, or take all "
+            f"of the file from worlds/ or from git."
+        )
 
 
 def _check_run(run: Run, path: Path) -> None:

@@ -4,24 +4,21 @@ Image sets and the images for other questions are made by this code alike, so an
 bytes in whichever of them it is.
 """
 
-import errno
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from synset_factory import layout
 from synset_factory.config import Common, Shortcuts
 from synset_factory.engine import run_tasks
-from synset_factory.errors import InputError
 from synset_factory.folder_digest import folder_digest
 from synset_factory.generation_plan import ClassJob, Rates
 from synset_factory.models.text_to_image import Drawn, TextToImage
@@ -205,27 +202,3 @@ def write_jobs(
             write_class(job, class_indices[job.rows[0].wnid], studio, bar)
     if studio.images:
         Rates(settings, common.run.device).remember(studio.seconds / studio.images)
-
-
-@contextmanager
-def sole_writer(folder: Path, lock: Path) -> Iterator[None]:
-    """Hold the lock of a folder of images while it is written.
-
-    Raises InputError if another run holds it, or the disk gets full.
-    """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(lock).acquire(timeout=0):
-            yield
-    except Timeout:
-        raise InputError(
-            f"{folder} is being written by another run (DVC killed leaves its stage "
-            "running): wait for it, or end that process, and try again."
-        ) from None
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise InputError(
-            f"The disk is full: make room for {folder}, and run `dvc repro` again; "
-            "what is drawn already is kept."
-        ) from None

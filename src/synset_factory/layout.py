@@ -16,16 +16,21 @@ CLIP_TEMPLATES = PROMPTS / "clip_templates.txt"
 MINIATURE_CAUSES = Path("worlds/miniature_causes.yaml")
 MINIATURE_DIAGNOSES = Path("worlds/miniature_diagnoses.csv")
 
+IMAGENET_VOCABULARY = Path("worlds/imagenet_vocabulary.txt")
+
 DATA = Path("data")
 WORLD = DATA / "world"
 CODE = DATA / "code"
 IMAGE_PROMPTS = DATA / "prompts"
 SHARDS = DATA / "shards"
 SECONDS_PER_IMAGE = SHARDS / "seconds_per_image.json"
+INGEST_FACTS = SHARDS / "ingest.tmp"  # of an ingestion under way
 WEB = DATA / "web" / "web.parquet"
-CLIP = DATA / "models" / "clip"
-TEXT_TO_IMAGE = DATA / "models" / "text_to_image"
-CLASSIFIERS = DATA / "models" / "classifiers"
+MODELS = DATA / "models"
+CLIP = MODELS / "clip"
+TEXT_TO_IMAGE = MODELS / "text_to_image"
+PRETRAINED = MODELS / "pretrained"  # classifiers that others have trained
+CLASSIFIERS = MODELS / "classifiers"
 TRAININGS = DATA / "trainings"  # under way: no output, which DVC would delete before a stage
 QUERIES = DATA / "queries"
 APPENDIX_B_QUERIES = QUERIES / "appendix_b"
@@ -52,6 +57,9 @@ EDIT_LOCK = DATA / "disambiguations.lock"
 
 METRICS = Path("metrics")
 PROMPT_COUNTS = METRICS / "prompts.json"
+FETCHED_MODELS = METRICS / "fetched_models.json"
+INGEST_COUNTS = METRICS / "ingest.json"
+INGEST_REPORT = METRICS / "ingest.md"
 TABLE1 = METRICS / "table1"
 TABLE2 = METRICS / "table2"
 TABLE6 = METRICS / "table6"

@@ -107,8 +107,12 @@ def clip_table(config: ReportConfig) -> str:
     return markdown_table(["#", *CLIP_HEADER], rows)
 
 
-def tables_text(further: list[str], config: ReportConfig) -> str:
-    """Return metrics/tables.md; `further` are the sets that no table of the paper names."""
+def tables_text(further: list[str], config: ReportConfig, note: str) -> str:
+    """Return metrics/tables.md; `further` are the sets that no table of the paper names.
+
+    `note` is what a reader must know of the rows trained on natural images, if anything.
+    """
+    noted = f"{note}\n\n" if note else ""
     others = "\n\n".join(further_set(image_set, config) for image_set in further)
     return f"""# This run beside the paper
 
@@ -117,7 +121,7 @@ def tables_text(further: list[str], config: ReportConfig) -> str:
 The mean over classifier seeds. The interval covers other images of these classes and other
 seeds; it does not cover other classes or image sets made anew.
 
-{classifier_table(config)}
+{noted}{classifier_table(config)}
 
 ## Other sets
 

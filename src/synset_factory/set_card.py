@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import yaml
 
 from synset_factory.errors import InputError
@@ -79,6 +80,8 @@ INDEX_FIELDS = {
     "digest": ("sc:Text", "SHA-256 of everything that determined the image"),
     "sha256": ("sc:Text", "SHA-256 of the JPEG"),
 }
+# A further column, of a set of photographs.
+SOURCE_FIELDS = {"source": ("sc:Text", "name of the file that the photograph was")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,13 +250,17 @@ def croissant(
         "includes": "*/*.tar",
         "encodingFormat": "application/x-tar",
     }
+    columns = pq.read_schema(index_file).names
+    fields = {
+        name: each for name, each in (INDEX_FIELDS | SOURCE_FIELDS).items() if name in columns
+    }
     images = {
         "@type": "cr:RecordSet",
         "@id": "images",
         "name": "images",
         "description": "One record an image, with the place of its JPEG.",
         "key": {"@id": "images/key"},
-        "field": [_field(column, *about) for column, about in INDEX_FIELDS.items()],
+        "field": [_field(column, *about) for column, about in fields.items()],
     }
     return {
         "@context": CROISSANT_CONTEXT,

@@ -28,6 +28,7 @@ from synset_factory.set_card import CARD, CROISSANT, INDEX, INFO, SIZES, read_sp
 from synset_factory.shard_reader import read_index
 from synset_factory.shard_writer import BESIDE, MEMBERS, is_complete
 
+FORMATS = ("JPEG", "PNG")  # of pictures: all that are drawn are JPEGs, some photographs PNGs
 LARGEST_MEMBER = 1 << 28  # bytes; a header may claim anything
 
 
@@ -148,8 +149,13 @@ class SetValidator:
                 "its JPEG is not the one of which its .json has the SHA-256 (a byte has changed): "
                 "delete the tar and run `dvc repro`"
             )
-        self.pictures[jpeg_hash].append(f"{tar} {key}")
-        yield from _faults_of_jpeg(members["jpg"])
+        told = _told(members["json"])
+        if self.synthetic or "source" not in told:
+            self.pictures[jpeg_hash].append(f"{tar} {key}")
+            yield from _faults_of_picture(members["jpg"], "JPEG")
+        else:
+            # A photograph is as ImageNet has it: twice, or a PNG, if its .json tells of it.
+            yield from _faults_of_picture(members["jpg"], str(told.get("format")))
 
     def _faults_of_origin(self, members: dict[str, bytes]) -> Iterator[str]:
         """Hold a synthetic image's own account of where it comes from against itself."""
@@ -230,15 +236,18 @@ def _is_marked(jpeg: bytes) -> bool:
         return True  # it cannot be read, which is said already
 
 
-def _faults_of_jpeg(jpeg: bytes) -> Iterator[str]:
+def _faults_of_picture(content: bytes, form: str) -> Iterator[str]:
+    if form not in FORMATS:
+        yield f"its .json tells of the format {form[:20]!a}, not of one of {', '.join(FORMATS)}"
+        return
     try:
-        with Image.open(BytesIO(jpeg), formats=["JPEG"]) as image:
+        with Image.open(BytesIO(content), formats=[form]) as image:
             pixels = np.asarray(image.convert("RGB"))  # [H, W, 3]
     except UnidentifiedImageError:
-        yield "its JPEG cannot be read (it is none)"
+        yield f"its {form} cannot be read (it is none)"
         return
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        yield f"its JPEG cannot be read ({error})"
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        yield f"its {form} cannot be read ({error})"
         return
     if (pixels == pixels[0, 0]).all():
         yield "its picture is blank"

@@ -71,6 +71,19 @@ def write_class_tar(path: Path, samples: Iterable[Sample]) -> None:
             _add(tar, sample)
 
 
+def sample_bytes(sample: Sample) -> bytes:
+    """Return what one image takes up in a class tar: a tar is these one after the other."""
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        _add(tar, sample)
+        return buffer.getvalue()  # before the tar's end is written
+
+
+def tar_size(samples_end: int) -> int:
+    """Return the size in bytes of a whole tar whose last image ends at `samples_end`."""
+    return -(-(samples_end + 2 * tarfile.BLOCKSIZE) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
+
+
 @dataclass(frozen=True, kw_only=True)
 class GrowingTar:
     """A class tar under way."""
@@ -154,16 +167,24 @@ def read_members(path: Path) -> list[dict[str, Any]]:
 
     Raises InputError if the tar is damaged or holds something else than images of ours.
     """
+    return [row for row, _ in read_told(path)]
+
+
+def read_told(path: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Return the row that `read_members` has of each image of a tar, and what its .json tells.
+
+    Raises InputError if the tar is damaged or holds something else than images of ours.
+    """
     try:
         return [
-            {name: value for name, value in row.items() if name != "end"} for row in _samples(path)
+            ({name: row[name] for name in COLUMNS_OF_TAR}, row["told"]) for row in _samples(path)
         ]
     except DAMAGED:
         raise InputError(f"{path} is damaged; delete it and run `dvc repro` again.") from None
 
 
 def _samples(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield COLUMNS_OF_TAR of each image of a tar, and `end`, where its last member ends.
+    """Yield of each image of a tar COLUMNS_OF_TAR, `told`, its .json, and `end`, where it ends.
 
     Raises one of DAMAGED at the first that is not whole.
     """
@@ -184,11 +205,11 @@ def _samples(path: Path) -> Iterator[dict[str, Any]]:
                 about = json.loads(_content(tar, member))
                 if about["sha256"] != sha256(jpeg).hexdigest():
                     raise ValueError(member.name)
-                row |= {"digest": about["digest"], "sha256": about["sha256"]}
+                row |= {"digest": about["digest"], "sha256": about["sha256"], "told": about}
             else:  # the last of an image's members
                 blocks = -(-member.size // tarfile.BLOCKSIZE)
                 row["end"] = member.offset_data + blocks * tarfile.BLOCKSIZE
-                if row["end"] > size or len(row) != len(COLUMNS_OF_TAR) + 1:
+                if row["end"] > size or len(row) != len(COLUMNS_OF_TAR) + 2:
                     raise ValueError(member.name)
                 yield row
                 row = {}
@@ -227,10 +248,20 @@ def write_index(
         for member in read_members(root / split / f"{wnid}.tar")
     ]
     index = pd.DataFrame(rows)[list(INDEX_FIELDS)]
+    write_index_of(root, name, index, description, source_type)
+    return index
+
+
+def write_index_of(
+    root: Path, name: str, index: pd.DataFrame, description: str, source_type: str | None = None
+) -> None:
+    """Write what lies beside a set's tars, of which the index is known.
+
+    It has the columns of INDEX_FIELDS, and SOURCE_FIELDS where each image was a file before.
+    """
     splits = splits_of(index, source_type)
     write_beside(root, splits, set_card(name, description, splits))
     with whole_file(root / INDEX) as partial:
         index.to_parquet(partial, index=False)
     about = croissant(name, description, root / INDEX, source_type)
     write_text(root / CROISSANT, json.dumps(about, indent=1) + "\n")
-    return index

@@ -1,11 +1,15 @@
 """Outputs get their names only when they are whole, so that a killed run leaves no half of one."""
 
+import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from synset_factory import layout
+from synset_factory.errors import InputError
 
 
 @contextmanager
@@ -31,3 +35,27 @@ def write_text(path: Path, text: str) -> None:
     """Write a text whole, in UTF-8."""
     with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def sole_writer(folder: Path, lock: Path) -> Iterator[None]:
+    """Hold the lock of a folder of images while it is written.
+
+    Raises InputError if another run holds it, or the disk gets full.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock).acquire(timeout=0):
+            yield
+    except Timeout:
+        raise InputError(
+            f"{folder} is being written by another run (DVC killed leaves its stage "
+            "running): wait for it, or end that process, and try again."
+        ) from None
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise InputError(
+            f"The disk is full: make room for {folder}, and run `dvc repro` again; "
+            "what is written already is kept."
+        ) from None

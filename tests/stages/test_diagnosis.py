@@ -178,6 +178,7 @@ def test_the_clarified_set_has_the_same_settings() -> None:
     }
     common = Common(
         world="miniature",
+        world_stages={"miniature": ("miniature",)},
         seed=0,
         threads=1,
         wnids="all",

@@ -59,6 +59,7 @@ class Site:
     facts: ClassFacts
     sets_table: pd.DataFrame  # of plots.sets_table
     classes_table: pd.DataFrame  # of plots.classes_table
+    note: str  # what a reader must know of the classifiers of natural images, if anything
 
     @property
     def sets(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from synset_factory import layout
 from synset_factory.config import Common, load_common, load_section
-from synset_factory.drawing import GenerateConfig, image_settings, sole_writer, write_jobs
+from synset_factory.drawing import GenerateConfig, image_settings, write_jobs
 from synset_factory.errors import run_main
 from synset_factory.generation_plan import Rates, plan_set, summary
 from synset_factory.image_stock import ImageStock
@@ -12,6 +12,7 @@ from synset_factory.provenance import TRAINED_MODEL
 from synset_factory.records import ImageSettings
 from synset_factory.set_stage import begin_set_stage
 from synset_factory.shard_writer import prune, write_index
+from synset_factory.whole_files import sole_writer
 
 
 def generate(name: str, settings: ImageSettings, classes: list[Synset], common: Common) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from synset_factory import layout
 from synset_factory.config import Common, claim_world, load_common, load_section
-from synset_factory.drawing import GenerateConfig, image_settings, sole_writer, write_jobs
+from synset_factory.drawing import GenerateConfig, image_settings, write_jobs
 from synset_factory.errors import run_main
 from synset_factory.generation_plan import ClassJob, Rates, plan_tar, summary
 from synset_factory.image_stock import ImageStock, Place, places_of, rows_of_tar
@@ -26,6 +26,7 @@ from synset_factory.query_images import (
 )
 from synset_factory.records import ImageRow, ImageSettings
 from synset_factory.set_stage import pin_threads
+from synset_factory.whole_files import sole_writer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ It works on whatever there is: what is missing is said in words at its place.
 from synset_factory import layout
 from synset_factory.config import claim_world, load_common, load_section
 from synset_factory.errors import run_main
+from synset_factory.natural_classifiers import recipe_note
 from synset_factory.prompt_files import (
     class_prompts,
     read_disambiguations,
@@ -30,7 +31,7 @@ def main() -> None:
     clarified = read_disambiguations(synset.wnid for synset in synsets)
     world = world_classes(synsets)
 
-    write_text(layout.TABLES, tables_text(further_sets(common.sets), config))
+    write_text(layout.TABLES, tables_text(further_sets(common.sets), config, recipe_note()))
     classes = class_prompts(world, clarified)
     classes.sort(key=lambda prompts: prompts.synset == prompts.disamb)
     # Sheet and plots are in git: where no set is made yet, what a run left there says more.
@@ -53,6 +54,7 @@ def main() -> None:
         facts=facts,
         sets_table=sets,
         classes_table=of_classes,
+        note=recipe_note(),
     )
     with whole_folder(layout.REPORT) as folder:
         write_site(site, folder)

@@ -8,12 +8,17 @@ sums are rounded otherwise, and batch norm's running statistics are those of one
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
 
 from synset_factory import layout
-from synset_factory.config import load_section
+from synset_factory.config import NATURAL, load_section
 from synset_factory.errors import run_main
 from synset_factory.models import classifier
 from synset_factory.models.classifier import ClassifierSettings
+from synset_factory.models.pretrained import pretrained_classifier
+from synset_factory.natural_classifiers import pretrained_folder
 from synset_factory.records import TRAIN
 from synset_factory.seeds import derive_seed
 from synset_factory.set_stage import begin_set_stage
@@ -25,8 +30,20 @@ from synset_factory.trainings import trained_classifier
 class TrainConfig:
     """How many classifiers are trained on each set, and how."""
 
+    natural_from: str  # folder that the natural ones come from: of images, or of a classifier
     seeds: int  # classifiers a set; tables give their mean
     classifier: ClassifierSettings
+
+
+def save_pretrained(folder: Path, index: pd.DataFrame) -> None:
+    """Take a classifier that others have trained for the natural one; there is but one seed of it.
+
+    Raises InputError if there is none.
+    """
+    classes = index.drop_duplicates("cls").sort_values("cls")
+    print(f"{NATURAL}: the classifier in {folder}, asked for {len(classes):,} classes")
+    model = pretrained_classifier(folder, list(classes["cls"]), list(classes["wnid"]))
+    classifier.save(model, layout.classifiers(NATURAL) / "seed0")
 
 
 def main() -> None:
@@ -34,6 +51,10 @@ def main() -> None:
     config = load_section(TrainConfig, "train")
 
     index = read_index(name, TRAIN)
+    pretrained = pretrained_folder(config.natural_from)
+    if name == NATURAL and pretrained:
+        save_pretrained(pretrained, index)
+        return
     print(
         f"{name}: {config.seeds} classifiers of {index['cls'].nunique()} classes, "
         f"{len(index):,} images"
