@@ -81,7 +81,7 @@ def open_source(split: str, config: SourceConfig, synsets: Sequence[Synset]) -> 
         rows = read_rows(path, split, [synset.wnid for synset in synsets])
         unknown = sorted(set(rows.loc[rows["wnid"] == "", "label"]))
         return Source(
-            classes=[*rows["wnid"].unique(), *(f"label {label}" for label in unknown)],
+            classes=[*sorted(set(rows["wnid"]) - {""}), *(f"label {label}" for label in unknown)],
             ingest=partial(ingest_parquet, rows, images=config.images, title=split),
         )
     if config.layout == "flat":

@@ -17,7 +17,7 @@ KINDS = {
     "greyscale": "greyscale: readers make it RGB",
     "cmyk": "CMYK: readers make it RGB",
     "other_mode": "of another colour mode: readers make it RGB",
-    "exif_rotated": "turned by EXIF: not heeded, as is usual with ImageNet",
+    "exif_rotated": "turned by EXIF: datasets heeds it; torchvision, timm, webdataset do not",
     "png": "PNG by content, whatever the name: readers go by the content",
     "duplicates": "the same bytes as a picture before it",
     "broken": "left out: cannot be read to its end as a JPEG or PNG",
