@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 import timm.data
 import webdataset
+from filelock import FileLock
 from PIL import Image
 
 from synset_factory import layout
@@ -29,9 +30,11 @@ from synset_factory.commands.export import export
 from synset_factory.commands.validate import validate
 from synset_factory.errors import InputError
 from synset_factory.real_labels import labels_of_keys, real_labels
+from synset_factory.set_card import CROISSANT
 from synset_factory.shard_reader import JpegDataset, read_index
 from synset_factory.worlds.imagenet import class_tars, hub_parquet
 from synset_factory.worlds.imagenet.ingest import main
+from synset_factory.worlds.imagenet.pictures import BrokenPictureError, examine
 from tests.imagenet_copies import (
     LABELS,
     LAYOUTS,
@@ -78,14 +81,11 @@ def examined(monkeypatch: pytest.MonkeyPatch, most: int = 10**6) -> "Counter[str
         if seen.total() == most:
             raise KeyboardInterrupt
         seen[sha256(content).hexdigest()] += 1
-        return pictures_examine(content)
+        return examine(content)
 
     for module in MODULES:
         monkeypatch.setattr(module, "examine", counting)
     return seen
-
-
-pictures_examine = class_tars.examine
 
 
 @pytest.mark.parametrize("kind", ["noise", "photographs"])
@@ -238,6 +238,8 @@ def test_a_set_with_odd_pictures_is_sound_and_all_readers_read_it(
     )
     assert Counter(pixels(each["jpg"]) for each in by_webdataset) == expected  # open_clip's way too
     assert Counter(pixels(each) for each, _ in by_timm) == expected
+    fields = json.loads((layout.shards("natural") / CROISSANT).read_text())["recordSet"][0]["field"]
+    assert [each["name"] for each in fields] == list(index.columns)
     # Of these four readers it alone turns what EXIF says is turned.
     turned = Counter(pixels(each) for each in by_datasets["jpg"]) - expected
     assert turned.total() == 1
@@ -256,8 +258,8 @@ def test_a_picture_that_is_cut_off_anywhere_is_left_out_or_has_all_its_pixels() 
         refused = 0
         for end in [*range(0, len(content), 7), *range(len(content) - 30, len(content))]:
             try:
-                class_tars.examine(content[:end])
-            except class_tars.BrokenPictureError:
+                examine(content[:end])
+            except BrokenPictureError:
                 refused += 1
             else:
                 assert Image.open(io.BytesIO(content[:end])).tobytes() == pixels
@@ -273,8 +275,8 @@ def test_no_bytes_whatever_end_an_ingestion() -> None:
             for place in rng.integers(0, len(content), 3):
                 changed[place] = rng.integers(256)
             try:
-                facts = class_tars.examine(bytes(changed))
-            except class_tars.BrokenPictureError:
+                facts = examine(bytes(changed))
+            except BrokenPictureError:
                 continue
             assert facts.mode in {"RGB", "L", "CMYK", "P", "LA", "RGBA", "1", "I;16"}
 
@@ -296,6 +298,33 @@ def test_a_validation_picture_that_is_in_training_too_is_counted(here: Path) -> 
     ingested("devkit", copy, here)
     counts = json.loads(layout.INGEST_COUNTS.read_text())
     assert (counts["train"]["duplicates"], counts["validation"]["duplicates"]) == (0, 1)
+
+
+def test_a_photographs_json_does_not_excuse_another_content(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ingested("class folders", photographs("noise"), here)
+    path = layout.shard("natural", "train", "n01580077")
+    content = path.read_bytes()
+    for told, expected in (
+        (b"WEBP", "tells of the format 'WEBP'"),
+        (b" PNG", "of the format ' PN"),
+    ):
+        path.write_bytes(content.replace(b'"format": "JPEG"', b'"format": "' + told + b'"', 1))
+        with pytest.raises(SystemExit):
+            validate(image_set="natural")
+        assert expected in capsys.readouterr().out
+    path.write_bytes(content.replace(b'"format": "JPEG"', b'"format":  "PNG"', 1))
+    with pytest.raises(SystemExit):
+        validate(image_set="natural")
+    assert "its PNG cannot be read (it is none)" in capsys.readouterr().out
+
+
+def test_a_second_run_does_not_write_beside_the_first(here: Path) -> None:
+    write_world(LAYOUTS["tars"](photographs("noise"), here / "copy"), WNIDS)
+    layout.SHARDS.mkdir(parents=True)
+    with FileLock(layout.shards_lock("natural")), pytest.raises(InputError, match="another run"):
+        main()
 
 
 # ---- runs that are cut off ----

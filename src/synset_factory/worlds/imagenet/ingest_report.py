@@ -1,6 +1,6 @@
 """What an ingestion found: counts for metrics, and a page that names what was left out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -49,9 +49,9 @@ def split_counts(
 
 
 def report_text(
-    counts: dict[str, dict[str, int]],
-    found: dict[str, Sequence[ClassFound]],
-    unknown: dict[str, Sequence[str]],
+    counts: Mapping[str, Mapping[str, int]],
+    found: Mapping[str, Sequence[ClassFound]],
+    unknown: Mapping[str, Sequence[str]],
     *,
     whole: bool,
 ) -> str:
