@@ -145,11 +145,11 @@ def numbers_lacking(stored: Stored, wanted: Sequence[tuple[str, int | None]]) ->
 
     `wanted` are their names and sizes in bytes, None where that is not known, by number.
     """
-    numbers = []
+    numbers: list[int] = []
     for row, told in stored:
-        number = told.get("number")
-        if told.keys() != TOLD or number not in range(len(wanted)):
+        if told.keys() != TOLD or told["number"] not in range(len(wanted)):
             return None
+        number = int(told["number"])
         name, size = wanted[number]
         if told["source"] != name or size not in (None, row["size"]):
             return None

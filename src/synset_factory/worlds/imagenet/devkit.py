@@ -5,16 +5,27 @@ which wnid each of them is.
 """
 
 import tarfile
+import zlib
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
 
 from synset_factory.errors import InputError
 
 GROUND_TRUTH = "data/ILSVRC2012_validation_ground_truth.txt"
 META = "data/meta.mat"
+DAMAGE = (
+    MatReadError,
+    ValueError,
+    TypeError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    zlib.error,
+)
 
 
 def validation_wnids(devkit: Path) -> list[str]:
@@ -28,7 +39,7 @@ def validation_wnids(devkit: Path) -> list[str]:
         ids = np.asarray(synsets["ILSVRC2012_ID"]).astype(int)
         wnids = dict(zip(ids.tolist(), map(str, synsets["WNID"]), strict=True))
         return [wnids[int(line)] for line in ground_truth.split()]
-    except (ValueError, TypeError, KeyError, IndexError, NotImplementedError):
+    except DAMAGE:
         raise InputError(
             f"{devkit}: {META} does not tell which wnid each number of {GROUND_TRUTH} is; get the "
             "devkit again, ILSVRC2012_devkit_t12."

@@ -6,7 +6,6 @@ which the place of each in its class tar is known; the second time each is writt
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +39,7 @@ from synset_factory.worlds.imagenet.pictures import BrokenPictureError, examine
 from synset_factory.worlds.imagenet.processes import Map
 
 BATCH = 64  # pictures in memory at once
+NO_LABEL = -1  # as in the test split
 PART = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.parquet")
 
 
@@ -70,10 +70,11 @@ def read_rows(folder: Path, split: str, wnids: Sequence[str]) -> pd.DataFrame:
     Raises InputError if files are missing, or are not of this form, or their labels not ImageNet's.
     """
     tables = []
-    for path in _files(folder, split):
+    for path in tqdm(_files(folder, split), desc=f"{split}: names", unit="file"):
         try:
             table = pq.ParquetFile(path).read(columns=["label", "image.path"])
-            label, name = table["label"].to_numpy(), table["image"].combine_chunks().field("path")
+            label = table["label"].cast(pa.int64()).fill_null(NO_LABEL).to_numpy()
+            name = table["image"].combine_chunks().field("path")
         except (pa.ArrowException, OSError, KeyError) as error:
             raise InputError(
                 f"{path} cannot be read as the hub's ImageNet, with columns image (bytes, path) "
@@ -132,15 +133,15 @@ def ingest_parquet(
     split = tars[0].split
     rows = rows[rows["wnid"].isin([tar.wnid for tar in tars])]
     jobs, wanted = _wanted(rows, tars, images)
-    lacking = {
-        job.tar.wnid: each for job, each in zip(jobs, run_all(_numbers_lacking, jobs), strict=True)
+    lacking = list(run_all(_numbers_lacking, jobs))
+    new = {job.tar.wnid for job, each in zip(jobs, lacking, strict=True) if each is None}
+    absent = {
+        (job.tar.wnid, number)
+        for job, each in zip(jobs, lacking, strict=True)
+        for number in each or ()
     }
-    new = {wnid for wnid, each in lacking.items() if each is None}
-    is_absent = np.array(
-        [
-            number in (lacking[wnid] or ())
-            for wnid, number in zip(wanted["wnid"], wanted["number"], strict=True)
-        ],
+    is_absent = np.fromiter(
+        (place in absent for place in zip(wanted["wnid"], wanted["number"], strict=True)),
         dtype=bool,
     )
     seen = _examine(wanted[wanted["wnid"].isin(new) | is_absent], split, run_all, title)
@@ -148,20 +149,25 @@ def ingest_parquet(
     mended = set(seen.loc[seen["broken"] == "", "wnid"]) - new
     more = wanted[wanted["wnid"].isin(mended) & ~is_absent]
     seen = pd.concat([seen, _examine(more, split, run_all, title)])
-    _write(seen[seen["wnid"].isin(new | mended) & (seen["broken"] == "")], split, run_all, title)
-    broken = {
+    new |= mended
+    _write(seen[seen["wnid"].isin(new) & (seen["broken"] == "")], split, run_all, title)
+    completed = _with_findings(jobs, new, seen[seen["broken"] != ""])
+    return list(tqdm(run_all(_complete, completed), total=len(jobs), desc=title, unit="tar"))
+
+
+def _with_findings(jobs: list[TarJob], new: set[str], broken: pd.DataFrame) -> list[TarJob]:
+    reasons = {
         wnid: dict(zip(each["name"], each["broken"], strict=True))
-        for wnid, each in seen[seen["broken"] != ""].groupby("wnid")
+        for wnid, each in broken.sort_values("number").groupby("wnid")
     }
-    completed = [
+    return [
         replace(
             job,
-            is_new=job.tar.wnid in new | mended,
-            left_out=job.left_out | broken.get(job.tar.wnid, {}),
+            is_new=job.tar.wnid in new,
+            left_out=job.left_out | reasons.get(job.tar.wnid, {}),
         )
         for job in jobs
     ]
-    return list(tqdm(run_all(_complete, completed), total=len(jobs), desc=title, unit="tar"))
 
 
 def _wanted(
@@ -210,7 +216,9 @@ def _examine(rows: pd.DataFrame, split: str, run_all: Map, title: str) -> pd.Dat
 
 def _file_jobs(rows: pd.DataFrame, split: str) -> list[FileJob]:
     return [
-        FileJob(path=Path(path), split=split, rows=each.sort_values("row").reset_index(drop=True))
+        FileJob(
+            path=Path(str(path)), split=split, rows=each.sort_values("row").reset_index(drop=True)
+        )
         for path, each in rows.groupby("file")
     ]
 
@@ -253,7 +261,7 @@ def _tar(job: FileJob, row: Any) -> ClassTar:
 
 def _contents(job: FileJob) -> Iterator[tuple[Any, bytes]]:
     """Yield the rows of a job, in their order in the file, and the bytes of their pictures."""
-    rows = {row.row: row for row in job.rows.itertuples()}
+    rows: dict[int, Any] = {row.row: row for row in job.rows.itertuples()}
     try:
         with pq.ParquetFile(job.path) as file:
             number = 0
@@ -306,8 +314,9 @@ def _write_file(job: FileJob) -> None:
             txt="",
             json=told,
         )
-        with open(row.tar, "r+b", buffering=0) as stream:
-            os.pwrite(stream.fileno(), sample_bytes(sample), row.offset)
+        with open(row.tar, "r+b") as stream:
+            stream.seek(row.offset)
+            stream.write(sample_bytes(sample))
 
 
 def _complete(job: TarJob) -> ClassFound:

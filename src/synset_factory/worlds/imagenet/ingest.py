@@ -26,6 +26,7 @@ from synset_factory.shard_writer import prune, write_index_of
 from synset_factory.whole_files import sole_writer, write_text
 from synset_factory.worlds.imagenet import layouts
 from synset_factory.worlds.imagenet.class_tars import ClassFound, ClassJob, ClassTar, ingest_class
+from synset_factory.worlds.imagenet.devkit import validation_wnids
 from synset_factory.worlds.imagenet.hub_parquet import ingest_parquet, read_rows
 from synset_factory.worlds.imagenet.ingest_report import report_text, split_counts
 from synset_factory.worlds.imagenet.processes import Map, mapping
@@ -81,11 +82,11 @@ def open_source(split: str, config: SourceConfig, synsets: Sequence[Synset]) -> 
         rows = read_rows(path, split, [synset.wnid for synset in synsets])
         unknown = sorted(set(rows.loc[rows["wnid"] == "", "label"]))
         return Source(
-            classes=[*rows["wnid"].unique(), *(f"label {label}" for label in unknown)],
+            classes=[*sorted(set(rows["wnid"]) - {""}), *(f"label {label}" for label in unknown)],
             ingest=partial(ingest_parquet, rows, images=config.images, title=split),
         )
     if config.layout == "flat":
-        listings = layouts.flat(path, Path(config.devkit).expanduser())
+        listings = layouts.flat(path, validation_wnids(Path(config.devkit).expanduser()))
     elif config.layout == "tar_of_tars":
         listings = layouts.tar_of_tars(path)
     else:

@@ -1,6 +1,6 @@
 """What an ingestion found: counts for metrics, and a page that names what was left out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -17,7 +17,7 @@ KINDS = {
     "greyscale": "greyscale: readers make it RGB",
     "cmyk": "CMYK: readers make it RGB",
     "other_mode": "of another colour mode: readers make it RGB",
-    "exif_rotated": "turned by EXIF: not heeded, as is usual with ImageNet",
+    "exif_rotated": "turned by EXIF: datasets heeds it; torchvision, timm, webdataset do not",
     "png": "PNG by content, whatever the name: readers go by the content",
     "duplicates": "the same bytes as a picture before it",
     "broken": "left out: cannot be read to its end as a JPEG or PNG",
@@ -49,9 +49,9 @@ def split_counts(
 
 
 def report_text(
-    counts: dict[str, dict[str, int]],
-    found: dict[str, Sequence[ClassFound]],
-    unknown: dict[str, Sequence[str]],
+    counts: Mapping[str, Mapping[str, int]],
+    found: Mapping[str, Sequence[ClassFound]],
+    unknown: Mapping[str, Sequence[str]],
     *,
     whole: bool,
 ) -> str:

@@ -7,13 +7,12 @@ import os
 import re
 import tarfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from synset_factory.errors import InputError
-from synset_factory.worlds.imagenet.devkit import validation_wnids
 
 PICTURES = (".jpeg", ".jpg", ".png")  # ends of the names of pictures
 VALIDATION_NAME = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
@@ -105,12 +104,11 @@ def tar_of_tars(path: Path) -> dict[str, Listing]:
     }
 
 
-def flat(path: Path, devkit: Path) -> dict[str, Listing]:
+def flat(path: Path, wnids: Sequence[str]) -> dict[str, Listing]:
     """Find the validation pictures that lie in no class: in one folder, or ILSVRC2012_img_val.tar.
 
-    Their classes are the devkit's. Raises InputError if either is not what it should be.
+    `wnids` are their classes, in the order of their numbers. Raises InputError if there are none.
     """
-    wnids = validation_wnids(devkit)
     by_class: defaultdict[str, list[StoredFile]] = defaultdict(list)
     for each in _files_of_folder(str(path)) if path.is_dir() else _files_of_tar(path):
         found = VALIDATION_NAME.fullmatch(each.name)

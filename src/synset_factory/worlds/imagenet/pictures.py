@@ -26,7 +26,7 @@ class PictureFacts:
     mode: str  # of PIL: RGB, L (greyscale), CMYK ...; whoever reads the picture makes it RGB
     width: int  # pixels, as stored
     height: int  # pixels, as stored
-    exif_orientation: int  # 1 ... 8, 0 if it tells none; the usual loaders do not heed it
+    exif_orientation: int  # 1 ... 8, 0 if it tells none; few readers heed it
 
 
 def examine(content: bytes) -> PictureFacts:

@@ -7,15 +7,22 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from threading import Thread
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
-Map = Callable[[Callable[[Job], Done], Iterable[Job]], Iterator[Done]]
+
+
+class Map(Protocol):
+    """As Python's own `map`."""
+
+    def __call__(
+        self, function: Callable[[Job], Done], jobs: Iterable[Job], /
+    ) -> Iterator[Done]: ...
 
 
 @contextmanager
-def mapping(workers: int) -> "Iterator[Map[Job, Done]]":
+def mapping(workers: int) -> Iterator[Map]:
     """Give a `map` over so many processes; it keeps the order. One worker is this process."""
     if workers <= 1:
         yield map
