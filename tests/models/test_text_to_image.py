@@ -14,6 +14,8 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from torch import nn
+from torch._dynamo.utils import counters
 
 from synset_factory import drawing, layout
 from synset_factory.config import Shortcuts, load_common
@@ -389,20 +391,29 @@ def test_attention_is_torchs_own_fused_one(
     assert len(of_the_denoiser) >= 2 * SETTINGS.steps  # to itself and to the text
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler here")
-def test_compiled_networks_draw_the_same_and_are_compiled_once(folders: dict[str, Path]) -> None:
-    prompts, seeds = ["jay", "drake", "jay"], [1, 2, 3]
-    plain = TextToImage(folders[STABLE_DIFFUSION], SETTINGS, "cpu")
-    eager = plain.draw(prompts, seeds)
+def test_compiled_networks_are_compiled_once(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traced as for Inductor, which takes minutes here; benchmarks/generate.py has it draw."""
+    asked = []
+
+    def trace(network: nn.Module, **options: Any) -> None:
+        asked.append(options)
+        network._compiled_call_impl = torch.compile(
+            network._call_impl, dynamic=options["dynamic"], backend="eager"
+        )
+
+    eager = TextToImage(folders[STABLE_DIFFUSION], SETTINGS, "cpu")
+    monkeypatch.setattr(nn.Module, "compile", trace)
     torch._dynamo.reset()
+    counters["stats"].clear()
     compiled = TextToImage(folders[STABLE_DIFFUSION], replace(SETTINGS, compile=True), "cpu")
     with torch._dynamo.config.patch(error_on_recompile=True):
-        drawn = compiled.draw(prompts, seeds)
-        short = compiled.draw(prompts[:1], seeds[:1])
-    difference = (drawn.pixels.int() - eager.pixels.int()).abs().max().item()
-    assert difference <= 1
-    assert torch.equal(short.pixels[0], drawn.pixels[0])
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 2  # denoiser and decoder
+        for prompts in (["jay", "drake", "jay"], ["drake"]):
+            seeds = [1, 2, 3][: len(prompts)]
+            assert compiled.draw_jpegs(prompts, seeds) == eager.draw_jpegs(prompts, seeds)
+    assert counters["stats"]["unique_graphs"] == len(asked) == 2  # the denoiser, the decoder
+    assert asked[0] == {"dynamic": False, "options": {"deterministic": True}}
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -440,12 +451,12 @@ def test_a_shortcut_is_the_sets_own_and_in_the_digest_of_its_images(
 ) -> None:
     shutil.copytree(folders["pixart"], layout.TEXT_TO_IMAGE)
     whole = run(monkeypatch)
-    write_params(guidance_scale=7.5, shortcuts={"steps": 1})
+    write_params(guidance_scale=7.5, shortcuts={"steps": 3})
     short = run(monkeypatch)
-    assert {about["steps"] for _, about in members(short)} == {1}
+    assert {about["steps"] for _, about in members(short)} == {3}
     assert not set(short["sha256"]) & set(whole["sha256"])
     assert not set(short["digest"]) & set(whole["digest"])
-    write_params({"steps": 1}, guidance_scale=7.5)  # the same images by another way
+    write_params({"steps": 3}, guidance_scale=7.5)  # the same images by another way
     pd.testing.assert_frame_equal(run(monkeypatch), short)
 
 

@@ -89,7 +89,8 @@ def call_arguments(pipe: Any, settings: ImageSettings) -> dict[str, Any]:
         from_zero = type(pipe).__name__.startswith(GUIDANCE_FROM_ZERO)
         arguments[name] = max(scale - 1.0, 0.0) if from_zero else scale
         heeds = "negative_prompt" in taken
-    if heeds:
+    if heeds and (negative or "true_cfg_scale" in arguments):
+        # An empty one is not handed on elsewhere: SDXL has another stand-in for no prompt at all.
         arguments["negative_prompt"] = [negative] * settings.batch_size
     elif negative:
         raise InputError(
