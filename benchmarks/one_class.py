@@ -102,15 +102,14 @@ def compare(classes: int, images: int, guidance_scale: float, repeats: int) -> s
     )
 
 
-def write_blank_set(wnids: list[str], rows: pd.DataFrame) -> None:
+def write_blank_set() -> None:
     """Write the tars of a set without drawing it."""
     settings = image_settings(7.5, load_section(GenerateConfig, "generate"))
     layout.prompts(NAME).parent.mkdir(parents=True, exist_ok=True)
-    for job in tqdm(plan_set(NAME, settings, ImageStock(NAME)), desc="tars"):
+    jobs = plan_set(NAME, settings, ImageStock(NAME))
+    for label, job in enumerate(tqdm(jobs, desc="tars")):
         samples = [
-            Sample(
-                key=row.key, jpg=JPEG, cls=wnids.index(row.wnid), txt="", json={"digest": digest}
-            )
+            Sample(key=row.key, jpg=JPEG, cls=label // 2, txt="", json={"digest": digest})
             for row, digest in zip(job.rows, job.digests, strict=True)
         ]
         write_class_tar(job.tar, samples)
@@ -120,10 +119,10 @@ def measure_rows(classes: int, images: int) -> None:
     """Print what the stage does for each image of a set besides drawing."""
     layout.TEXT_TO_IMAGE.mkdir(parents=True)
     wnids = write_repository(classes, images, 7.5)
-    write_blank_set(wnids, pd.read_parquet(layout.prompts(NAME)))
+    write_blank_set()
     settings = image_settings(7.5, load_section(GenerateConfig, "generate"))
 
-    def timed(what: str, peak_of: object = None) -> None:
+    def timed(what: str) -> None:
         seconds = time.perf_counter() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"{what:48}  {seconds:7.1f}  {1e6 * seconds / (classes * images):9.1f}  {peak:6,.0f}")
