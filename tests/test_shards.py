@@ -1,6 +1,8 @@
 """Shards: equal inputs give equal bytes, and what was written is what is read."""
 
 import json
+import os
+import shutil
 import tarfile
 from hashlib import sha256
 from io import BytesIO
@@ -11,7 +13,7 @@ import pytest
 import webdataset
 from PIL import Image
 
-from synset_factory import layout
+from synset_factory import layout, shard_writer
 from synset_factory.errors import InputError
 from synset_factory.shard_reader import JpegDataset, read_index
 from synset_factory.shard_writer import (
@@ -114,6 +116,57 @@ def test_what_lies_beside_the_tars_counts_them(image_set: str) -> None:
         assert sizes == {f"{wnid}.tar": count for wnid in WNIDS}
     assert info["train"]["num_samples"] == 6
     assert info["validation"]["shard_lengths"] == [2, 2]
+
+
+def rewritten_index(name: str) -> bytes:
+    write_index(layout.shards(name), name, WNIDS, "A set for tests.")
+    return layout.index(name).read_bytes()
+
+
+def test_an_index_is_the_same_whether_tars_are_read_or_vouched_for(
+    image_set: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = layout.index(image_set).read_bytes()
+    read: list[str] = []
+    monkeypatch.setattr(
+        shard_writer, "read_members", lambda tar: read.append(tar.name) or read_members(tar)
+    )
+    assert rewritten_index(image_set) == first and not read
+    layout.index(image_set).unlink()
+    assert rewritten_index(image_set) == first and len(read) == 4
+
+
+@pytest.mark.parametrize("way", ["written", "copied", "renamed"])
+def test_a_changed_tar_is_read_however_it_came_and_no_other(
+    way: str, image_set: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy or a renamed file may bring a time of change that lies before the index."""
+    tar, other = layout.shard(image_set, "train", "n01580077"), tmp_path / "other.tar"
+    write_class_tar(other, samples("n01580077", "train", 5))
+    os.utime(other, ns=(0, 0))
+    if way == "written":
+        tar.write_bytes(other.read_bytes())
+    elif way == "copied":
+        shutil.copy2(other, tar)
+    else:
+        other.replace(tar)
+    read: list[Path] = []
+    monkeypatch.setattr(
+        shard_writer, "read_members", lambda tar: read.append(tar) or read_members(tar)
+    )
+    by_vouching = rewritten_index(image_set)
+    assert read == [tar]
+    assert len(read_index(image_set)) == 2 * (3 + 2) + 2
+    layout.index(image_set).unlink()
+    assert rewritten_index(image_set) == by_vouching
+
+
+def test_a_tar_that_was_cut_off_is_not_vouched_for(image_set: str) -> None:
+    tar = layout.shard(image_set, "train", "n01580077")
+    tar.write_bytes(tar.read_bytes()[:700])
+    os.utime(layout.index(image_set))  # it is later than the tar now
+    with pytest.raises(InputError, match=r"n01580077\.tar is damaged"):
+        rewritten_index(image_set)
 
 
 def test_a_class_that_fails_leaves_no_tar(tmp_path: Path) -> None:

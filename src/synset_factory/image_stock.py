@@ -6,7 +6,6 @@ of its own class and split: in this set's as it was, or in another set's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,7 +14,12 @@ import pandas as pd
 from synset_factory import layout
 from synset_factory.errors import InputError
 from synset_factory.shard_reader import read_range
-from synset_factory.shard_writer import COLUMNS_OF_TAR, is_complete, read_members
+from synset_factory.shard_writer import (
+    COLUMNS_OF_TAR,
+    indexed_rows,
+    is_complete,
+    read_members,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,17 +88,15 @@ def images_in(image_set: str, split: str, wnid: str) -> list[tuple[str, str]] | 
 
 
 def _rows_of_tar(image_set: str, split: str, wnid: str) -> pd.DataFrame | None:
-    """Return the rows of a tar: those of the set's index, if that was written later.
+    """Return the rows of a tar: those of the set's index, if it vouches for the tar.
 
     A killed run leaves tars that are newer than the index; these are read themselves.
     """
-    tar, index = layout.shard(image_set, split, wnid), layout.index(image_set)
+    tar = layout.shard(image_set, split, wnid)
     if not tar.exists() or not is_complete(tar):
         return None
-    if index.exists() and tar.stat().st_mtime_ns <= index.stat().st_mtime_ns:
-        by_tar = _index_by_tar(image_set, index.stat().st_mtime_ns)
-        return by_tar.get(f"{split}/{wnid}.tar")
-    return rows_of_tar(tar)
+    rows = indexed_rows(tar)
+    return rows_of_tar(tar) if rows is None else rows
 
 
 def rows_of_tar(tar: Path) -> pd.DataFrame | None:
@@ -105,12 +107,3 @@ def rows_of_tar(tar: Path) -> pd.DataFrame | None:
         return pd.DataFrame(read_members(tar), columns=COLUMNS_OF_TAR)
     except InputError:
         return None
-
-
-@cache
-def _index_by_tar(image_set: str, changed: int) -> dict[str, pd.DataFrame]:
-    try:
-        index = pd.read_parquet(layout.index(image_set), columns=["tar", *COLUMNS_OF_TAR])
-    except (OSError, ValueError):
-        return {}  # damaged, or an earlier version wrote it, without the hashes of the JPEGs
-    return {str(tar): rows for tar, rows in index.groupby("tar", sort=False)}

@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -224,6 +225,29 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return stream.read()
 
 
+def indexed_rows(tar: Path) -> pd.DataFrame | None:
+    """Return COLUMNS_OF_TAR of a finished tar by its set's index; None where that does not vouch.
+
+    An index vouches for the tars that it names and that were not touched since it was written:
+    neither their bytes nor, as by a copy that keeps the time of its source, their names.
+    """
+    index = tar.parents[1] / INDEX
+    touched = max(tar.stat().st_mtime_ns, tar.stat().st_ctime_ns)
+    if not index.exists() or touched > index.stat().st_mtime_ns:
+        return None
+    by_tar = _index_by_tar(index, index.stat().st_mtime_ns)
+    return by_tar.get(f"{tar.parent.name}/{tar.name}")
+
+
+@cache
+def _index_by_tar(index: Path, changed: int) -> dict[str, pd.DataFrame]:
+    try:
+        rows = pd.read_parquet(index, columns=["tar", *COLUMNS_OF_TAR])
+    except (OSError, ValueError):
+        return {}  # damaged, or an earlier version wrote it, without the hashes of the JPEGs
+    return {str(tar): of_tar[[*COLUMNS_OF_TAR]] for tar, of_tar in rows.groupby("tar", sort=False)}
+
+
 def prune(root: Path, wnids: Iterable[str]) -> None:
     """Delete every file of a set that is neither a tar of one of its classes nor written beside."""
     tars = {f"{split}/{wnid}.tar" for split in SPLITS for wnid in wnids}
@@ -238,16 +262,20 @@ def write_index(
 ) -> pd.DataFrame:
     """Write what lies beside a set's tars, and return the index.
 
+    A tar is read unless the index that is there vouches for it, so that a changed class costs no
+    more than itself in a set of many.
+
     index.parquet has one row an image: key, split, wnid, cls, tar, offset, size, digest, sha256.
     `source_type` is the digital source type that every JPEG names, if it does.
     """
-    rows = [
-        {**member, "split": split, "wnid": wnid, "tar": f"{split}/{wnid}.tar"}
+    tables = [
+        _rows_for_index(root / split / f"{wnid}.tar").assign(
+            split=split, wnid=wnid, tar=f"{split}/{wnid}.tar"
+        )
         for split in SPLITS
         for wnid in wnids
-        for member in read_members(root / split / f"{wnid}.tar")
     ]
-    index = pd.DataFrame(rows)[list(INDEX_FIELDS)]
+    index = pd.concat(tables, ignore_index=True)[list(INDEX_FIELDS)]
     write_index_of(root, name, index, description, source_type)
     return index
 
@@ -265,3 +293,9 @@ def write_index_of(
         index.to_parquet(partial, index=False)
     about = croissant(name, description, root / INDEX, source_type)
     write_text(root / CROISSANT, json.dumps(about, indent=1) + "\n")
+
+
+def _rows_for_index(tar: Path) -> pd.DataFrame:
+    """Return COLUMNS_OF_TAR of each image of a tar. Raises InputError if it is damaged."""
+    rows = indexed_rows(tar) if tar.exists() and is_complete(tar) else None
+    return pd.DataFrame(read_members(tar), columns=COLUMNS_OF_TAR) if rows is None else rows

@@ -27,7 +27,7 @@ class HostScheduler:
         # Pipelines ask by the signature which arguments a scheduler takes.
         for name in ("set_timesteps", "step", "scale_model_input"):
             if hasattr(scheduler, name):
-                method = getattr(self, f"_{name}")
+                method = functools.partial(getattr(self, f"_{name}"))
                 setattr(self, name, functools.wraps(getattr(scheduler, name))(method))
 
     def __getattr__(self, name: str) -> Any:
