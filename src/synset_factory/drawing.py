@@ -18,7 +18,8 @@ from tqdm import tqdm
 
 from synset_factory import layout
 from synset_factory.errors import InputError
-from synset_factory.generation_plan import ClassJob, Rates
+from synset_factory.generation_plan import ClassJob
+from synset_factory.machine_figures import Rates
 from synset_factory.models.text_to_image import TextToImage, folder_digest
 from synset_factory.prompt_files import Synset
 from synset_factory.records import ImageRow, ImageSettings

@@ -1,7 +1,7 @@
 """What an image is made from: its row, its key and its digest. Pure."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 
 TRAIN = "train"
@@ -51,6 +51,6 @@ def image_digest(row: ImageRow, settings: ImageSettings) -> str:
 
     The row's key is not in it: what is drawn depends on the prompt and the seed only.
     """
-    determined_by = {"prompt": row.prompt, "seed": row.seed, **asdict(settings)}
+    determined_by = {"prompt": row.prompt, "seed": row.seed, **vars(settings)}
     text = json.dumps(determined_by, sort_keys=True, ensure_ascii=True)
     return sha256(text.encode()).hexdigest()

@@ -8,8 +8,9 @@ from synset_factory import layout
 from synset_factory.config import Common, claim_world, load_common, load_section
 from synset_factory.drawing import GenerateConfig, image_settings, sole_writer, write_jobs
 from synset_factory.errors import run_main
-from synset_factory.generation_plan import ClassJob, Rates, plan_tar, summary
+from synset_factory.generation_plan import ClassJob, plan_tar, summary
 from synset_factory.image_stock import ImageStock, Place, places_of, rows_of_tar
+from synset_factory.machine_figures import Rates
 from synset_factory.prebuilt import check_pulled
 from synset_factory.prompt_files import (
     Synset,
