@@ -3,7 +3,7 @@
 import re
 import types
 import typing
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,11 +29,19 @@ class Splits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shortcuts:
+    """What makes one set cheaper than the others, and changes its images."""
+
+    steps: int  # of the scheduler, in place of generate.steps
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImageSet:
     """What distinguishes one synthetic image set from another."""
 
     prompts: str  # recipe of prompt_grammar.RECIPES
     guidance_scale: float  # the paper's cgs; 1.0 means no guidance
+    shortcuts: Shortcuts | None = None  # the one key that may be left out: then there are none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,11 +147,16 @@ def _build(kind: type[T], value: Any, path: Path, where: str) -> T:
     for key in value:
         if key not in hints:
             raise InputError(f"{path}: unknown key '{_join(where, key)}'; remove it.")
-    for key in hints:
+    for key in _required(kind):
         if key not in value:
             raise InputError(f"{path}: key '{_join(where, key)}' is missing; add it.")
-    built = {key: _convert(hints[key], value[key], path, _join(where, key)) for key in hints}
+    built = {key: _convert(hints[key], value[key], path, _join(where, key)) for key in value}
     return kind(**built)
+
+
+def _required(kind: Any) -> list[str]:
+    """Return the keys that have no default."""
+    return [field.name for field in fields(kind) if field.default is MISSING]
 
 
 def _join(where: str, key: object) -> str:
@@ -156,7 +169,9 @@ def _convert(hint: Any, value: Any, path: Path, where: str) -> Any:
     if is_dataclass(hint):
         return _build(typing.cast(type, hint), value, path, where)
     if origin is types.UnionType:
-        # The only unions are of a tuple and a word: a list is taken for the tuple.
+        if type(None) in arguments:  # what may be left out, but is here
+            return _convert(arguments[0], value, path, where)
+        # The only other unions are of a tuple and a word: a list is taken for the tuple.
         pick = 0 if isinstance(value, list) else 1
         return _convert(arguments[pick], value, path, where)
     if origin is tuple and isinstance(value, list):

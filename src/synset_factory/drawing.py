@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from synset_factory import layout
+from synset_factory.config import Shortcuts
 from synset_factory.errors import InputError
 from synset_factory.generation_plan import ClassJob
 from synset_factory.machine_figures import Rates
@@ -36,24 +37,28 @@ class GenerateConfig:
 
     negative_prompt: str
     steps: int  # of the scheduler
-    scheduler: str  # class of diffusers
+    scheduler: str  # class of diffusers, or of_the_model: the one in its folder
     height: int  # pixels
     width: int  # pixels
     dtype: str  # float32, bfloat16 or float16
+    compile: bool  # the networks, by torch.compile: minutes at the start, faster afterwards
+    safety_checker: bool  # of the model, if it has one: it blackens pictures
     batch_size: int  # images drawn together
     jpeg_quality: int  # 1 ... 100
 
 
-def image_settings(guidance_scale: float, config: GenerateConfig) -> ImageSettings:
+def image_settings(
+    guidance_scale: float, config: GenerateConfig, shortcuts: Shortcuts | None = None
+) -> ImageSettings:
     """Put together all that determines images besides their rows.
 
-    Raises InputError if the text-to-image model is missing.
+    `shortcuts` are those of the image set, if it takes any. Raises InputError if the text-to-image model is missing.
     """
     return ImageSettings(
         guidance_scale=guidance_scale,
         generator=folder_digest(layout.TEXT_TO_IMAGE),
         recipe=RECIPE,
-        **asdict(config),
+        **asdict(config) | (asdict(shortcuts) if shortcuts else {}),
     )
 
 

@@ -36,10 +36,12 @@ class ImageSettings:
     negative_prompt: str
     guidance_scale: float  # the paper's cgs; 1.0 means no guidance
     steps: int  # of the scheduler
-    scheduler: str  # class of diffusers
+    scheduler: str  # class of diffusers, or of_the_model
     height: int  # pixels
     width: int  # pixels
     dtype: str  # of the weights and the arithmetic
+    compile: bool  # whether the networks are compiled: other kernels, other last bits
+    safety_checker: bool  # whether the model's own one blackens pictures
     batch_size: int  # images drawn together: bytes depend on the shape of the batch
     jpeg_quality: int  # 1 ... 100
     generator: str  # digest of the text-to-image model's folder

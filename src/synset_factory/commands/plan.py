@@ -21,7 +21,7 @@ def plan() -> None:
     claim_world(common.world)
     promised: dict[str, str] = {}  # by digest: what the sets before will have drawn
     for name, image_set in common.sets.items():
-        settings = image_settings(image_set.guidance_scale, config)
+        settings = image_settings(image_set.guidance_scale, config, image_set.shortcuts)
         jobs = plan_set(name, settings, ImageStock(name, promised))
         print(summary(name, jobs, Rates(settings, common.run.device).seconds_per_image), flush=True)
         promised |= {digest: name for job in jobs for digest in job.digests}

@@ -43,7 +43,8 @@ def pending_work(common: Common) -> Pending:
     vocabulary, config = read_vocabulary(), load_section(GenerateConfig, "generate")
     changed: dict[str, list[str]] = {}
     for name, image_set in common.sets.items():
-        stored, settings = stored_digests(name), image_settings(image_set.guidance_scale, config)
+        stored = stored_digests(name)
+        settings = image_settings(image_set.guidance_scale, config, image_set.shortcuts)
         for each in classes:
             row = first_row(image_set.prompts, each, vocabulary, common.seed)
             if stored.get(row.key) != image_digest(row, settings):

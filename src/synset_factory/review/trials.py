@@ -60,7 +60,8 @@ class Trials:
     def generator(self) -> TextToImage:
         """The world's text-to-image model with the settings of the set `synset`."""
         config = load_section(GenerateConfig, "generate")
-        settings = image_settings(self.common.sets[SYNSET].guidance_scale, config)
+        synset = self.common.sets[SYNSET]
+        settings = image_settings(synset.guidance_scale, config, synset.shortcuts)
         return TextToImage(layout.TEXT_TO_IMAGE, settings, self.common.run.device)
 
     @cached_property

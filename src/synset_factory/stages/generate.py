@@ -38,7 +38,8 @@ def generate_set(name: str) -> None:
     check_pulled(layout.shards(name), f"generate@{name}")
     common, config = load_common(), load_section(GenerateConfig, "generate")
     classes = world_classes(read_synsets())
-    settings = image_settings(common.sets[name].guidance_scale, config)
+    image_set = common.sets[name]
+    settings = image_settings(image_set.guidance_scale, config, image_set.shortcuts)
     with sole_writer(layout.shards(name), layout.shards_lock(name)):
         generate(name, settings, classes, common.run.device)
 
