@@ -29,9 +29,11 @@ class Rates:
         guided = "guided" if settings.guidance_scale > 1 else "unguided"
         size = f"{settings.width}x{settings.height}"
         drawn = f"{settings.generator[:16]} {guided} {settings.steps} {size} {settings.dtype}"
+        drawn += " compiled" if settings.compile else ""
         self.seconds_key = f"seconds an image: {drawn} x{settings.batch_size} {device}"
         self.memory_key = f"GiB that drawing takes: {drawn} x{settings.batch_size} {device}"
         self.bytes_key = f"bytes a JPEG: {drawn} quality {settings.jpeg_quality}"
+        self.half_drawn_key = f"bytes a JPEG, half drawn: {size} quality {settings.jpeg_quality}"
 
     @property
     def seconds_per_image(self) -> float | None:
@@ -48,6 +50,11 @@ class Rates:
     @property
     def bytes_per_jpeg(self) -> float | None:
         return recall(self.bytes_key)
+
+    @property
+    def bytes_half_drawn(self) -> float | None:
+        """Bytes of a JPEG after a few steps: its noise makes it larger than a finished one."""
+        return recall(self.half_drawn_key)
 
 
 def _read() -> dict[str, float]:

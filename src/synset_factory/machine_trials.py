@@ -59,7 +59,7 @@ def try_drawing(settings: ImageSettings, prompt: str, machine: Machine) -> dict[
         if foretold * settings.batch_size > SECONDS:
             return {
                 Rates(settings, machine.device).seconds_key: foretold,
-                Rates(few[1], machine.device).bytes_key: size[1],
+                Rates(settings, machine.device).half_drawn_key: size[1],
                 Rates(replace(settings, batch_size=1), machine.device).memory_key: _peak(),
             }
     per_image, size_of_jpeg = _draw(settings, prompt, machine.device, SECONDS)

@@ -46,21 +46,23 @@ class DrawnSet:
     needs: SetNeeds
     seconds_per_image: float | None  # None: never measured here
     bytes_per_image: float | None  # in a tar
+    at_most: bool  # bytes_per_image is of images that are larger than finished ones
 
     @property
     def seconds(self) -> float | None:
-        return _times(self.needs.to_make, self.seconds_per_image)
+        return times(self.needs.to_make, self.seconds_per_image)
 
     @property
     def bytes_to_write(self) -> float | None:
-        return _times(self.needs.to_write, self.bytes_per_image)
+        return times(self.needs.to_write, self.bytes_per_image)
 
     @property
     def bytes_to_cache(self) -> float | None:
-        return _times(self.needs.to_cache, self.bytes_per_image)
+        return times(self.needs.to_cache, self.bytes_per_image)
 
 
-def _times(count: int, each: float | None) -> float | None:
+def times(count: int, each: float | None) -> float | None:
+    """Return what so many take, if it is known what one takes."""
     if count == 0:
         return 0.0
     return None if each is None else count * each
@@ -104,12 +106,12 @@ def trainings_table(needs: Sequence[TrainingNeeds], seconds_per_image: float | N
             each.image_set,
             f"{each.images:,}{'' if each.known else ' ?'}",
             *(str(each.classifiers), str(each.epochs), f"{each.steps:,}"),
-            duration(_times(each.images_seen, seconds_per_image)),
+            duration(times(each.images_seen, seconds_per_image)),
         )
         for each in needs
     ]
     steps, seen = sum(n.steps for n in needs), sum(n.images_seen for n in needs)
-    rows.append(("all", "", "", "", f"{steps:,}", duration(_times(seen, seconds_per_image))))
+    rows.append(("all", "", "", "", f"{steps:,}", duration(times(seen, seconds_per_image))))
     return table(("classifiers of", "images", "seeds", "epochs", "steps", "time"), rows)
 
 
@@ -129,6 +131,7 @@ class Disk:
 
     to_write: float | None  # bytes of tars
     to_cache: float | None  # bytes of DVC's copy of them, where it takes any
+    at_most: bool  # these are upper bounds
     shared: bool  # the cache shares the blocks of the tars
     one_disk: bool  # data/ and the cache are on one
     free: int  # bytes, where data/ is
@@ -150,6 +153,7 @@ class Disk:
         full = needs is not None and needs > self.free
         if not self.one_disk and self.to_cache is not None:
             full = full or self.to_cache > self.free_for_cache
-        return f"Disk: {size(self.to_write)} of tars; {copy} {free}" + (
+        most = "at most " if self.at_most else ""
+        return f"Disk: {most}{size(self.to_write)} of tars. {copy} {free}" + (
             " THAT IS NOT ENOUGH." if full else ""
         )
