@@ -22,7 +22,7 @@ from synset_factory.models.clip import Clip
 from synset_factory.models.text_to_image import TextToImage
 from synset_factory.records import ImageSettings
 
-SECONDS = 30.0  # that one kind of image may take; at least one batch is drawn
+SECONDS = 15.0  # that one kind of image may take; at least one batch is drawn
 FEW_STEPS = (2, 4)  # from which a longer drawing is foretold, where a batch would take too long
 LONG_STEP = 3.0  # seconds: a training step that is long enough to be timed
 TIMED = 10.0  # seconds of training steps, about
@@ -138,7 +138,8 @@ def _train(
         replace(settings, epochs=1, warmup_epochs=0, batch_size=batch),
         0,
         device=machine.device,
-        workers=machine.workers,
+        # On a CPU all cores train, and processes for reading take long to start.
+        workers=0 if machine.device == "cpu" else machine.workers,
         label="trial",
     )
     return time.perf_counter() - start
