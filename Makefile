@@ -9,7 +9,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run report plots pull test lint wordnet lock
+.PHONY: help run report plots pull test bench lint wordnet lock
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,7 +36,10 @@ pull: $(STAMP) ## get image sets, models and embeddings from the remote instead 
 	@$(IN_VENV) dvc pull
 
 test: $(STAMP) ## run all tests
-	@$(IN_VENV) python -m pytest --numprocesses 2 --dist loadfile
+	@$(IN_VENV) python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+bench: $(STAMP) ## measure this machine's speed beside other ways, 20 minutes (ONLY=NAME: one of them)
+	@$(IN_VENV) python benchmarks/run_all.py $(ONLY)
 
 lint: $(STAMP) ## check style (ruff) and types (mypy)
 	@$(IN_VENV) ruff check

@@ -2,18 +2,15 @@
 
     python benchmarks/promptaug.py
 
-Each way runs in a process of its own. Time is of making all prompts, the files being read already;
-memory is the peak of the process above what it held before; `repeated` counts prompts that their
-class has already, `in both` those of validation that training has too.
+Time is of making all prompts, the files being read already; `repeated` counts prompts that their
+class has already, `in both splits` those of validation that training has too.
 """
 
-import resource
-import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from functools import partial
 
 import numpy as np
+from measuring import compare, print_comparison, print_table
 
 from synset_factory.prompt_files import (
     class_prompts,
@@ -66,40 +63,33 @@ def drawn_again_if_taken(each: ClassPrompts, vocabulary: Vocabulary) -> dict[str
     return prompts
 
 
-def peak_mebibytes() -> float:
-    """The most memory that this process has held so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def measure(way: Way) -> tuple[float, float, int, int, int]:
-    """Return seconds, MiB, prompts, repeated prompts, and those in both splits."""
+def prepared(way: Way) -> Callable[[], tuple[int, int, int]]:
+    """What is timed: making all prompts, the files being read already."""
     synsets = read_synsets()
     clarified = read_disambiguations(synset.wnid for synset in synsets)
     classes, vocabulary = class_prompts(synsets, clarified), read_vocabulary()
-    before, start = peak_mebibytes(), time.perf_counter()
-    made = [way(each, vocabulary) for each in classes]
-    seconds, memory = time.perf_counter() - start, peak_mebibytes() - before
-    of_classes = [prompts[TRAIN] + prompts[VALIDATION] for prompts in made]
-    return (
-        seconds,
-        memory,
-        sum(map(len, of_classes)),
-        sum(len(prompts) - len(set(prompts)) for prompts in of_classes),
-        sum(len(set(prompts[TRAIN]) & set(prompts[VALIDATION])) for prompts in made),
-    )
+
+    def work() -> tuple[int, int, int]:
+        """Return how many prompts there are, are repeated, and are in both splits."""
+        made = [way(each, vocabulary) for each in classes]
+        of_classes = [prompts[TRAIN] + prompts[VALIDATION] for prompts in made]
+        return (
+            sum(map(len, of_classes)),
+            sum(len(prompts) - len(set(prompts)) for prompts in of_classes),
+            sum(len(set(prompts[TRAIN]) & set(prompts[VALIDATION])) for prompts in made),
+        )
+
+    return work
 
 
 def main() -> None:
-    print("way                    seconds   ratio   MiB    prompts  repeated  in both")
-    base = 0.0
-    for way in (permutation, independent_draws, drawn_again_if_taken):
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            seconds, memory, prompts, repeated, both = pool.submit(measure, way).result()
-        base = base or seconds
-        print(
-            f"{way.__name__:21}  {seconds:7.2f}  {seconds / base:6.2f}  {memory:4.0f}  "
-            f"{prompts:9,}  {repeated:8,}  {both:7,}"
-        )
+    ways = (permutation, independent_draws, drawn_again_if_taken)
+    rows = compare({way.__name__: partial(prepared, way) for way in ways}, repeats=1, warm_up=False)
+    print_comparison("PromptAug, 1,250 prompts of 1,000 classes", rows)
+    print_table(
+        ["PromptAug", "prompts", "repeated", "in both splits"],
+        [[row.way, *(f"{count:,}" for count in row.result)] for row in rows],
+    )
 
 
 if __name__ == "__main__":

@@ -1,48 +1,45 @@
 """What all tests share."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
-from xdist.remote import Producer
-from xdist.scheduler import LoadFileScheduling
 
-from synset_factory import layout
-from synset_factory.config import load_common
 from synset_factory.errors import InputError
 from synset_factory.wordnet import open_wordnet
-from tests.small_pipeline import FURTHER, commit, run, run_small_pipeline
+from tests.small_pipeline import made_once, run_small_pipeline
 
 # Tests take no network: whatever would ask the Hugging Face hub fails at once instead.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 
-# Of these the small pipeline is the longest part.
-PIPELINE_FILES = {
+# The files with the longest tests, longest first. The first of them makes the small pipeline, which
+# takes minutes, and the others that need it come so late that they find it made.
+LONGEST_FIRST = (
     "tests/test_pipeline.py",
+    "tests/stages/test_generate_killed.py",
+    "tests/test_commands.py",
+    "tests/test_seeds_command.py",
+    "tests/models/test_classifier.py",
+    "tests/test_readers.py",
+    "tests/site/test_browser.py",
+    "tests/stages/test_generate.py",
     "tests/test_remote.py",
     "tests/test_remote_kinds.py",
     "tests/review/test_page.py",
-}
+)
 
 
-class ByFile(LoadFileScheduling):
-    """Shares tests out among processes by file, all that need the small pipeline to one."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "pipeline" if file in PIPELINE_FILES else file
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
-    return ByFile(config, log)
+def place_of(item: pytest.Item) -> int:
+    """Where the file of a test stands in the order in which files are begun."""
+    file = item.nodeid.partition("::")[0]
+    return LONGEST_FIRST.index(file) if file in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest work."""
-    items.sort(key=lambda item: item.nodeid.partition("::")[0] in PIPELINE_FILES, reverse=True)
+    """Begin with the longest work. `make test` has xdist keep this order."""
+    items.sort(key=place_of)
 
 
 @pytest.fixture(scope="session")
@@ -58,23 +55,11 @@ def wordnet() -> WordNetCorpusReader:
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone of the working tree in which the small pipeline has run: minutes, so made once."""
-    folder = tmp_path_factory.mktemp("pipeline") / "clone"
-    folder.mkdir()
-    run_small_pipeline(folder)
-    return folder
+    """A clone of the working tree in which the small pipeline has run, and been committed.
 
-
-@pytest.fixture(scope="session")
-def made(pipeline: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository whose run is committed, for clones that push it: no test changes it."""
-    folder = tmp_path_factory.mktemp("made") / "origin"
-    shutil.copytree(pipeline, folder)
-    for name in set(FURTHER) - set(load_common(folder / layout.PARAMS).sets):
-        # Another test has taken the set out; what it left is in no other clone.
-        shutil.rmtree(folder / layout.shards(name))
-        (folder / layout.embeddings(name)).unlink()
-        (folder / layout.outcomes(name)).unlink()
-    run(folder, "dvc", "repro")  # whatever other tests have left to do
-    commit(folder, "Made")
-    return folder
+    It takes minutes, so all processes of a test run share one: no test changes it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    return made_once(shared / "pipeline", run_small_pipeline)

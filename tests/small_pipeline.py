@@ -4,9 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
+from filelock import FileLock
 
 REPOSITORY = Path(__file__).parents[1]
 WNIDS = ["n01580077", "n01847000", "n04146614"]  # jay, drake, school bus
@@ -77,3 +79,26 @@ def run_small_pipeline(folder: Path) -> None:
     run(folder, "git", "init", "-q")
     commit(folder, "start")
     run(folder, "dvc", "repro")
+    commit(folder, "Made")
+
+
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Return a folder that `make` has filled, in whichever process came first.
+
+    `make` is given it empty. Where it fails, every process fails, and none tries a second time.
+    """
+    done, failed = (
+        folder.with_name(f"{folder.name}.done"),
+        folder.with_name(f"{folder.name}.failed"),
+    )
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        assert not failed.exists(), f"another process could not make it:\n{failed.read_text()}"
+        if not done.exists():
+            folder.mkdir()
+            try:
+                make(folder)
+            except BaseException as error:
+                failed.write_text(repr(error))
+                raise
+            done.touch()
+    return folder

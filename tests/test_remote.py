@@ -27,9 +27,9 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
 
 
 @pytest.fixture(scope="module")
-def origin(made: Path, remote: Remote, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def origin(pipeline: Path, remote: Remote, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository whose data is on the remote."""
-    return publish(made, remote, tmp_path_factory.mktemp("published") / "origin")
+    return publish(pipeline, remote, tmp_path_factory.mktemp("published") / "origin")
 
 
 def test_an_edit_before_the_pull_costs_no_set(origin: Path, tmp_path: Path) -> None:
@@ -43,12 +43,12 @@ def test_an_edit_before_the_pull_costs_no_set(origin: Path, tmp_path: Path) -> N
 
 
 def test_a_revised_prompt_is_pulled_made_compared_and_pushed_at_the_cost_of_one_class(
-    made: Path, origin: Path, remote: Remote, tmp_path: Path
+    pipeline: Path, origin: Path, remote: Remote, tmp_path: Path
 ) -> None:
     folder = clone(origin, tmp_path / "clone")
     run(folder, "dvc", "pull")
     before = tars(folder)
-    assert before == tars(made)
+    assert before == tars(pipeline)
     nothing = run(folder, "dvc", "repro")
     assert "Running stage" not in nothing  # what was pulled is all that there is to do
 
@@ -66,6 +66,9 @@ def test_a_revised_prompt_is_pulled_made_compared_and_pushed_at_the_cost_of_one_
         for name in ("disamb", "disamb25", "disamb10", "promptaug")
         for split in ("train", "validation")
     }
+
+    counts = json.loads((folder / layout.PROMPT_COUNTS).read_text())
+    assert counts["changed_since_last_revision"] == 1
 
     rows = json.loads(run(folder, "dvc", "metrics", "diff", "--json"))
     # Classifiers of a handful of pictures may say the same as before; distances cannot.

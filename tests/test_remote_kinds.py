@@ -29,9 +29,9 @@ def remote(
 
 
 @pytest.fixture(scope="module")
-def origin(made: Path, remote: Remote, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def origin(pipeline: Path, remote: Remote, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository whose data is on the remote."""
-    return publish(made, remote, tmp_path_factory.mktemp("published") / "origin")
+    return publish(pipeline, remote, tmp_path_factory.mktemp("published") / "origin")
 
 
 def list_of_the_set(folder: Path) -> str:
@@ -53,14 +53,14 @@ def test_git_knows_where_the_remote_is_and_none_of_its_secrets(
 
 
 def test_one_class_is_pulled_and_then_everything(
-    made: Path, origin: Path, remote: Remote, tmp_path: Path
+    pipeline: Path, origin: Path, remote: Remote, tmp_path: Path
 ) -> None:
     folder = clone(origin, tmp_path / "clone")
     keep_to_itself(folder, remote.to_pull)
     run(folder, "dvc", "pull", TAR)
-    assert tars(folder) == {TAR: tars(made)[TAR]}
+    assert tars(folder) == {TAR: tars(pipeline)[TAR]}
     run(folder, "dvc", "pull")
-    assert tars(folder) == tars(made)
+    assert tars(folder) == tars(pipeline)
 
 
 @pytest.mark.parametrize("remote", ["s3", "ssh"], indirect=True)
@@ -76,9 +76,9 @@ def test_a_clone_without_the_keys_gets_nothing(
 
 
 def test_a_flipped_bit_is_found_and_named_and_mended(
-    made: Path, origin: Path, remote: Remote, tmp_path: Path
+    pipeline: Path, origin: Path, remote: Remote, tmp_path: Path
 ) -> None:
-    digest = md5((made / TAR).read_bytes()).hexdigest()
+    digest = md5((pipeline / TAR).read_bytes()).hexdigest()
     remote.flip_a_bit(digest)
     folder = clone(origin, tmp_path / "clone")
     keep_to_itself(folder, remote.to_pull)
@@ -92,36 +92,36 @@ def test_a_flipped_bit_is_found_and_named_and_mended(
     assert re.search(rf"^{TAR} \(.*{digest[2:]}\) is damaged; pushed again\.$", said, re.M)
     assert said.count(" is damaged") == 1 and " is missing" not in said
     run(folder, "dvc", "pull", TAR)
-    assert tars(folder) == {TAR: tars(made)[TAR]}
+    assert tars(folder) == {TAR: tars(pipeline)[TAR]}
 
 
 @pytest.mark.parametrize("remote", ["folder"], indirect=True)
 def test_a_damaged_list_of_a_folder_is_named_by_status_and_mended(
-    made: Path, origin: Path, remote: Remote, tmp_path: Path
+    pipeline: Path, origin: Path, remote: Remote, tmp_path: Path
 ) -> None:
-    listed = list_of_the_set(made)
+    listed = list_of_the_set(pipeline)
     content = remote.content(listed).replace(b"train/n01580077", b"train/n01580076")  # a bit
     remote.replace(listed, content)
     folder = clone(origin, tmp_path / "clone")
     run(folder, "dvc", "pull")  # DVC does not refuse it, though it is told to verify
-    assert tars(folder) != tars(made)
+    assert tars(folder) != tars(pipeline)
     assert f"not in cache:       {layout.shards('disamb')}\n" in run(folder, "dvc", "status")
     assert "1 " not in run(origin, "dvc", "push")  # it goes by names alone
     assert f"{layout.shards('disamb')} (" in run(origin, "synset-factory", "mend-remote")
     run(folder, "dvc", "pull")
-    assert tars(folder) == tars(made)
+    assert tars(folder) == tars(pipeline)
     assert "up to date" in run(folder, "dvc", "status")
 
 
 @pytest.mark.parametrize("remote", ["http"], indirect=True)
 def test_a_clone_that_may_not_push_is_told_so(
-    made: Path, origin: Path, remote: Remote, tmp_path: Path
+    pipeline: Path, origin: Path, remote: Remote, tmp_path: Path
 ) -> None:
-    digest = md5((made / TAR).read_bytes()).hexdigest()
+    digest = md5((pipeline / TAR).read_bytes()).hexdigest()
     whole = remote.content(digest)
     remote.flip_a_bit(digest)
     folder = clone(origin, tmp_path / "clone")  # without the password
-    run(folder, "dvc", "cache", "dir", "--local", str(made / ".dvc" / "cache"))
+    run(folder, "dvc", "cache", "dir", "--local", str(pipeline / ".dvc" / "cache"))
     told = command(folder, "synset-factory", "mend-remote", TAR)
     assert told.returncode == 1
     assert re.search(r"^error: The remote does not take .*: see that it is", told.stderr, re.M)
@@ -130,9 +130,9 @@ def test_a_clone_that_may_not_push_is_told_so(
 
 @pytest.mark.parametrize("remote", ["folder"], indirect=True)
 def test_what_no_sound_copy_is_left_of_is_named(
-    made: Path, origin: Path, remote: Remote, tmp_path: Path
+    pipeline: Path, origin: Path, remote: Remote, tmp_path: Path
 ) -> None:
-    digest = md5((made / TAR).read_bytes()).hexdigest()
+    digest = md5((pipeline / TAR).read_bytes()).hexdigest()
     whole = remote.content(digest)
     remote.flip_a_bit(digest)
     folder = clone(origin, tmp_path / "clone")  # without data

@@ -20,7 +20,8 @@ from synset_factory import layout
 from synset_factory.config import Common, Shortcuts
 from synset_factory.engine import run_tasks
 from synset_factory.folder_digest import folder_digest
-from synset_factory.generation_plan import ClassJob, Rates
+from synset_factory.generation_plan import ClassJob
+from synset_factory.machine_figures import Rates
 from synset_factory.models.text_to_image import Drawn, TextToImage
 from synset_factory.prompt_files import Synset
 from synset_factory.records import ImageRow, ImageSettings
@@ -48,16 +49,19 @@ class GenerateConfig:
 
 
 def image_settings(
-    guidance_scale: float, config: GenerateConfig, shortcuts: Shortcuts | None = None
+    guidance_scale: float,
+    config: GenerateConfig,
+    shortcuts: Shortcuts | None = None,
+    generator: str | None = None,
 ) -> ImageSettings:
     """Put together all that determines images besides their rows.
 
-    `shortcuts` are those of the image set, if it takes any. Raises InputError if the text-to-image
-    model is missing.
+    `shortcuts` are those of the image set, if it takes any; `generator` the digest of the
+    text-to-image model, if it is known already. Raises InputError if that model is missing.
     """
     return ImageSettings(
         guidance_scale=guidance_scale,
-        generator=folder_digest(layout.TEXT_TO_IMAGE),
+        generator=folder_digest(layout.TEXT_TO_IMAGE) if generator is None else generator,
         recipe=RECIPE,
         **asdict(config) | (asdict(shortcuts) if shortcuts else {}),
     )

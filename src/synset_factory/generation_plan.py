@@ -4,11 +4,11 @@ An image is there if one with the same digest is: nothing else is asked, so no s
 it comes from.
 """
 
-import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -18,7 +18,6 @@ from synset_factory.errors import InputError
 from synset_factory.image_stock import ImageStock, Place, images_in
 from synset_factory.records import ImageRow, ImageSettings, image_digest
 from synset_factory.shard_writer import beginning
-from synset_factory.whole_files import write_text
 
 
 def read_rows(image_set: str) -> list[ImageRow]:
@@ -26,10 +25,26 @@ def read_rows(image_set: str) -> list[ImageRow]:
 
     Raises InputError if they have not been made.
     """
+    return list(_rows(image_set))
+
+
+def rows_by_class(image_set: str) -> Iterator[list[ImageRow]]:
+    """Yield the rows of each class of each split, never holding those of many.
+
+    Raises InputError as `read_rows` does.
+    """
+    for _, rows in groupby(_rows(image_set), key=lambda row: (row.split, row.wnid)):
+        yield list(rows)
+
+
+def _rows(image_set: str) -> Iterator[ImageRow]:
     path = layout.prompts(image_set)
     if not path.exists():
         raise InputError(f"{path} is missing: make it with `dvc repro prompts`.")
-    return [ImageRow(**row) for row in pq.read_table(path).to_pylist()]
+    with pq.ParquetFile(path) as stored:
+        for batch in stored.iter_batches(batch_size=1 << 14):
+            for row in batch.to_pylist():
+                yield ImageRow(**row)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,19 +73,17 @@ def plan_set(name: str, settings: ImageSettings, stock: ImageStock) -> list[Clas
 
     Raises InputError if the set's rows have not been made.
     """
-    by_class: dict[tuple[str, str], list[ImageRow]] = {}
-    for row in read_rows(name):
-        by_class.setdefault((row.split, row.wnid), []).append(row)
-    return [
-        plan_tar(
-            layout.shard(name, split, wnid),
-            rows,
-            settings,
-            images_in(name, split, wnid),
-            partial(stock.find, split, wnid),
-        )
-        for (split, wnid), rows in by_class.items()
-    ]
+    return [plan_class(name, rows, settings, stock) for rows in rows_by_class(name)]
+
+
+def plan_class(
+    name: str, rows: list[ImageRow], settings: ImageSettings, stock: ImageStock
+) -> ClassJob:
+    """Return what has to be done for one class and split of a set; `rows` are all of it."""
+    split, wnid = rows[0].split, rows[0].wnid
+    tar = layout.shard(name, split, wnid)
+    there = images_in(name, split, wnid)
+    return plan_tar(tar, rows, settings, there, partial(stock.find, split, wnid))
 
 
 def plan_tar(
@@ -87,7 +100,7 @@ def plan_tar(
     """
     digests = [image_digest(row, settings) for row in rows]
     job = ClassJob(tar=tar, rows=rows, digests=digests, finished=True, done=len(rows), found={})
-    if there == job.wanted:
+    if there is not None and there == job.wanted:
         return job
     done, _ = beginning(layout.partial(tar), job.wanted)
     return replace(job, finished=False, done=done, found=find(set(digests[done:])))
@@ -115,28 +128,3 @@ def _about(seconds: float) -> str:
         if seconds >= 1.5 * length or unit == "s":
             return f", about {max(seconds / length, 1):.0f} {unit}"
     return ""
-
-
-class Rates:
-    """How long images took on this machine: by what makes one slower than another."""
-
-    def __init__(self, settings: ImageSettings, device: str) -> None:
-        guided = "guided" if settings.guidance_scale > 1 else "unguided"
-        size = f"{settings.width}x{settings.height}"
-        self.key = f"{settings.generator} {guided} {settings.steps} {size} {device}"
-
-    @property
-    def seconds_per_image(self) -> float | None:
-        return self._read().get(self.key)
-
-    def remember(self, seconds_per_image: float) -> None:
-        rates = self._read() | {self.key: round(seconds_per_image, 6)}
-        write_text(layout.SECONDS_PER_IMAGE, json.dumps(rates, indent=1) + "\n")
-
-    def _read(self) -> dict[str, float]:
-        try:
-            text = layout.SECONDS_PER_IMAGE.read_text(encoding="utf-8")
-            rates: dict[str, float] = json.loads(text)
-        except (FileNotFoundError, ValueError):
-            return {}
-        return rates

@@ -1,30 +1,187 @@
-"""`synset-factory plan`: what would `dvc repro` draw, and how long would it take?"""
+"""`synset-factory plan`: what would `dvc repro` make, and what would that take?"""
 
-from synset_factory.config import claim_world, load_common, load_section
+import argparse
+from dataclasses import replace
+from shutil import disk_usage
+from typing import TYPE_CHECKING
+
+from synset_factory import layout
+from synset_factory.config import Common, claim_world, load_common, load_section
+
+if TYPE_CHECKING:
+    from synset_factory.models.classifier import ClassifierSettings
+    from synset_factory.plan_report import DrawnSet
+    from synset_factory.run_needs import SetNeeds
+    from synset_factory.stages.train import TrainConfig
+
+NO_MODEL = ""  # digest of a text-to-image model that is not there: no image on disk is of it
 
 
-def plan() -> None:
-    """Say of each image set how many images are to be drawn and how many are there already.
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the command line."""
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="first let the models work for a minute or two, to find out what an image takes on "
+        "this machine; later plans remember it",
+    )
 
-    After the sets come the images for other questions (stage `queries`).
 
-    It goes by data/prompts: after an edit of prompts/ or params.yaml run `dvc repro prompts` first.
+def plan(*, measure: bool = False) -> None:
+    """Say what `dvc repro` would draw, embed and train, and what that takes: time, disk, memory.
+
+    Nothing is made. It goes by data/prompts: after an edit of prompts/ or params.yaml run
+    `dvc repro prompts` first. Times are those of such work on this machine, in earlier runs or
+    with --measure.
     """
-    # Imported here: these libraries take seconds, and --help needs none of them.
+    # Imported here, and below: these libraries take seconds, and --help needs none of them.
+    from synset_factory.plan_report import sets_table
+    from synset_factory.stages.train import TrainConfig
+
+    common, training = load_common(), load_section(TrainConfig, "train")
+    claim_world(common.world)
+    needs = needs_of_world(common)
+    if measure:
+        measure_machine(common, needs, training.classifier)
+    drawn = [with_figures(each, common.run.device) for each in needs]
+    print(f"World {common.world}, on {common.run.device}.")
+    if not layout.TEXT_TO_IMAGE.is_dir():
+        print(f"{layout.TEXT_TO_IMAGE} is not there yet, so no image on disk counts as its own.")
+    print(f"\n{sets_table(drawn)}\n")
+    print_times(common, training, drawn)
+    print_disk(drawn)
+    print_memory(common.run.device, training.classifier, drawn)
+    if not measure:
+        print("What is not known here yet (?), `synset-factory plan --measure` finds out.")
+
+
+def needs_of_world(common: Common) -> "list[SetNeeds]":
+    """Return what each set needs, in the order of params.yaml, and then each group of queries."""
     from synset_factory.drawing import GenerateConfig, image_settings
-    from synset_factory.generation_plan import Rates, plan_set, summary
-    from synset_factory.image_stock import ImageStock
+    from synset_factory.models.text_to_image import folder_digest
     from synset_factory.prompt_files import read_synsets, world_classes
+    from synset_factory.query_images import QueriesConfig
+    from synset_factory.run_needs import SetNeeds, sets_needs
     from synset_factory.stages.queries import plan_queries
 
-    common, config = load_common(), load_section(GenerateConfig, "generate")
-    claim_world(common.world)
-    promised: dict[str, str] = {}  # by digest: what the sets before will have drawn
-    for name, image_set in common.sets.items():
-        settings = image_settings(image_set.guidance_scale, config, image_set.shortcuts)
-        jobs = plan_set(name, settings, ImageStock(name, promised))
-        print(summary(name, jobs, Rates(settings, common.run.device).seconds_per_image), flush=True)
-        promised |= {digest: name for job in jobs for digest in job.digests}
-    for group in plan_queries(common, world_classes(read_synsets()), promised):
-        rate = Rates(group.settings, common.run.device).seconds_per_image
-        print(summary(group.name, group.jobs, rate), flush=True)
+    there = layout.TEXT_TO_IMAGE.is_dir()
+    generator = folder_digest(layout.TEXT_TO_IMAGE) if there else NO_MODEL
+    config = load_section(GenerateConfig, "generate")
+    settings = {
+        name: image_settings(each.guidance_scale, config, each.shortcuts, generator)
+        for name, each in common.sets.items()
+    }
+    queries = load_section(QueriesConfig, "queries")
+    needs, promised = sets_needs(settings, {*queries.figure3.wnids, queries.appendix_b.wnid})
+    for group in plan_queries(common, world_classes(read_synsets()), promised, generator):
+        needs.append(SetNeeds(name=group.name, settings=group.settings))
+        for job in group.jobs:
+            needs[-1].add(job, cached=False)
+    return needs
+
+
+def measure_machine(
+    common: Common, needs: "list[SetNeeds]", classifier: "ClassifierSettings"
+) -> None:
+    """Try each kind of drawing once, embedding, and training, where their models are there."""
+    from synset_factory import machine_trials as trials
+    from synset_factory.machine_figures import Rates
+    from synset_factory.prompt_files import read_synsets, world_classes
+    from synset_factory.stages.embed import EmbedConfig
+
+    run = common.run
+    machine = trials.Machine(device=run.device, threads=common.threads, workers=run.workers)
+    classes = world_classes(read_synsets())
+    kinds = {Rates(each.settings, run.device).seconds_key: each.settings for each in needs}
+    for settings in kinds.values() if layout.TEXT_TO_IMAGE.is_dir() else ():
+        guided = "with" if settings.guidance_scale > 1 else "without"
+        print(f"Drawing {guided} guidance, {settings.steps} steps ...", flush=True)
+        trials.in_a_process(trials.try_drawing, settings, classes[0].prompt, machine)
+    if layout.CLIP.is_dir():
+        print("Embedding ...", flush=True)
+        batch_size = load_section(EmbedConfig, "embed").batch_size
+        trials.in_a_process(trials.try_embedding, batch_size, machine)
+    print("Training ...", flush=True)
+    trials.in_a_process(trials.try_training, classifier, len(classes), machine)
+
+
+def with_figures(needs: "SetNeeds", device: str) -> "DrawnSet":
+    """Put the needs of a set together with what an image of it takes here."""
+    from synset_factory.machine_figures import Rates
+    from synset_factory.plan_report import DrawnSet
+    from synset_factory.run_needs import TAR_BYTES
+
+    rates = Rates(needs.settings, device)
+    finished = needs.finished_bytes / needs.finished_images if needs.finished_images else None
+    jpeg = rates.bytes_per_jpeg or rates.bytes_half_drawn
+    return DrawnSet(
+        needs=needs,
+        seconds_per_image=rates.seconds_per_image,
+        bytes_per_image=finished or (jpeg and jpeg + TAR_BYTES),
+        at_most=finished is None and rates.bytes_per_jpeg is None,
+    )
+
+
+def print_times(common: Common, training: "TrainConfig", drawn: "list[DrawnSet]") -> None:
+    """Print the trainings, and what all the work takes with one copy of the models or more."""
+    from synset_factory.machine_figures import recall
+    from synset_factory.machine_trials import embedding_key, training_key
+    from synset_factory.plan_report import copies_table, times, total, trainings_table
+    from synset_factory.prompt_files import read_synsets, world_classes
+    from synset_factory.run_needs import trainings_needs
+
+    device, classifier = common.run.device, training.classifier
+    classes = len(world_classes(read_synsets()))
+    sets = [each.needs for each in drawn if each.needs.name in common.sets]
+    needs = trainings_needs(
+        sets,
+        classes * common.splits.train,
+        seeds=training.seeds,
+        epochs=classifier.epochs,
+        batch_size=classifier.batch_size,
+    )
+    a_step = recall(training_key(classifier, device))
+    if needs:
+        print(f"{trainings_table(needs, a_step)}\n")
+    to_embed = sum(each.images for each in sets if each.to_write)
+    parts = {
+        "drawing": total([each.seconds for each in drawn]),
+        "embedding": times(to_embed, recall(embedding_key(device))),
+        "training": times(sum(each.images_seen for each in needs), a_step),
+    }
+    print(f"{copies_table(parts, device)}\n")
+
+
+def print_disk(drawn: "list[DrawnSet]") -> None:
+    """Print what the images need on disk, and whether there is room."""
+    from synset_factory.plan_report import Disk, total
+    from synset_factory.run_needs import cache_folder, nearest, same_disk, share_blocks
+
+    cache = cache_folder()
+    disk = Disk(
+        to_write=total([each.bytes_to_write for each in drawn]),
+        to_cache=total([each.bytes_to_cache for each in drawn]),
+        at_most=any(each.at_most and each.bytes_to_write for each in drawn),
+        shared=share_blocks(layout.DATA, cache),
+        one_disk=same_disk(layout.DATA, cache),
+        free=disk_usage(nearest(layout.DATA)).free,
+        free_for_cache=disk_usage(nearest(cache)).free,
+    )
+    print(disk.sentences())
+
+
+def print_memory(device: str, classifier: "ClassifierSettings", drawn: "list[DrawnSet]") -> None:
+    """Print what drawing and training take in memory, as far as it was measured."""
+    from synset_factory.machine_figures import Rates, recall
+    from synset_factory.machine_trials import training_memory_key
+
+    settings = max((each.needs.settings for each in drawn), key=lambda s: s.guidance_scale)
+    single = Rates(replace(settings, batch_size=1), device).memory
+    kinds = (
+        (f"drawing {settings.batch_size} at a time", Rates(settings, device).memory),
+        ("drawing one at a time", single if settings.batch_size > 1 else None),
+        ("training", recall(training_memory_key(classifier, device))),
+    )
+    known = [f"{gib:.1f} GiB {kind}" for kind, gib in kinds if gib is not None]
+    where = "main memory" if device == "cpu" else f"memory of {device}"
+    print(f"Peak of {where}: {', '.join(known) or 'not measured yet'}.")

@@ -4,8 +4,9 @@ from synset_factory import layout
 from synset_factory.config import Common, load_common, load_section
 from synset_factory.drawing import GenerateConfig, image_settings, write_jobs
 from synset_factory.errors import run_main
-from synset_factory.generation_plan import Rates, plan_set, summary
+from synset_factory.generation_plan import plan_set, summary
 from synset_factory.image_stock import ImageStock
+from synset_factory.machine_figures import Rates
 from synset_factory.prebuilt import check_pulled
 from synset_factory.prompt_files import Synset, read_synsets, world_classes
 from synset_factory.provenance import TRAINED_MODEL

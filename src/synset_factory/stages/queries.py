@@ -8,8 +8,9 @@ from synset_factory import layout
 from synset_factory.config import Common, claim_world, load_common, load_section
 from synset_factory.drawing import GenerateConfig, image_settings, write_jobs
 from synset_factory.errors import run_main
-from synset_factory.generation_plan import ClassJob, Rates, plan_tar, summary
+from synset_factory.generation_plan import ClassJob, plan_tar, summary
 from synset_factory.image_stock import ImageStock, Place, places_of, rows_of_tar
+from synset_factory.machine_figures import Rates
 from synset_factory.prebuilt import check_pulled
 from synset_factory.prompt_files import (
     Synset,
@@ -39,11 +40,15 @@ class QueryGroup:
 
 
 def plan_queries(
-    common: Common, classes: list[Synset], promised: Mapping[str, str] | None = None
+    common: Common,
+    classes: list[Synset],
+    promised: Mapping[str, str] | None = None,
+    generator: str | None = None,
 ) -> list[QueryGroup]:
     """Return what has to be done; `classes` are the world's.
 
-    `promised` are images that sets will have by then, as for ImageStock. Raises InputError for
+    `promised` are images that sets will have by then, as for ImageStock; `generator` is as for
+    image_settings. Raises InputError for
     queries that this world cannot have, prompts that cannot be read, or a missing model.
     """
     queries = load_section(QueriesConfig, "queries")
@@ -51,7 +56,9 @@ def plan_queries(
     clarified = read_disambiguations(synset.wnid for synset in read_synsets())
     prompts = {each.wnid: each.disamb for each in class_prompts(classes, clarified)}
     drawn = image_settings(
-        queries.appendix_b.guidance_scale, load_section(GenerateConfig, "generate")
+        queries.appendix_b.guidance_scale,
+        load_section(GenerateConfig, "generate"),
+        generator=generator,
     )
     stock = ImageStock(None, promised)
 

@@ -1,0 +1,173 @@
+"""Models at work for a minute, to foretell how long they take on this machine, and in how much.
+
+Each trial runs in a process of its own, so that it finds memory and device empty.
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+
+import numpy as np
+import torch
+from PIL import Image
+
+from synset_factory import layout
+from synset_factory.machine_figures import Rates, remember
+from synset_factory.models.classifier import ClassifierSettings, train
+from synset_factory.models.clip import Clip
+from synset_factory.models.text_to_image import TextToImage
+from synset_factory.records import ImageSettings
+
+SECONDS = 15.0  # that one kind of image may take; at least one batch is drawn
+FEW_STEPS = (2, 4)  # from which a longer drawing is foretold, where a batch would take too long
+LONG_STEP = 3.0  # seconds: a training step that is long enough to be timed
+TIMED = 10.0  # seconds of training steps, about
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What a trial runs on."""
+
+    device: str  # of torch
+    threads: int  # of torch on the CPU
+    workers: int  # processes that read images
+
+
+def in_a_process(trial: Callable[..., dict[str, float]], *arguments: object) -> None:
+    """Run a trial in a process of its own, and remember its figures."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        remember(pool.submit(trial, *arguments).result())
+
+
+def try_drawing(settings: ImageSettings, prompt: str, machine: Machine) -> dict[str, float]:
+    """Draw batches for a while; return seconds an image, bytes a JPEG, and GiB.
+
+    On a CPU on which one batch would take longer than that, single images of a few steps are drawn
+    instead. The time is then foretold from them; their bytes, being noisier, are an upper bound,
+    and memory is that of single images.
+    """
+    torch.set_num_threads(machine.threads)
+    if machine.device == "cpu":
+        few = [replace(settings, steps=steps, batch_size=1) for steps in FEW_STEPS]
+        seconds, size = zip(*(_draw(each, prompt, machine.device, 0) for each in few), strict=True)
+        a_step = max(seconds[1] - seconds[0], 0.0) / (FEW_STEPS[1] - FEW_STEPS[0])
+        foretold = seconds[1] + a_step * (settings.steps - FEW_STEPS[1])
+        if foretold * settings.batch_size > SECONDS:
+            return {
+                Rates(settings, machine.device).seconds_key: foretold,
+                Rates(settings, machine.device).half_drawn_key: size[1],
+                Rates(replace(settings, batch_size=1), machine.device).memory_key: _peak(),
+            }
+    per_image, size_of_jpeg = _draw(settings, prompt, machine.device, SECONDS)
+    rates = Rates(settings, machine.device)
+    return {
+        rates.seconds_key: per_image,
+        rates.bytes_key: size_of_jpeg,
+        rates.memory_key: _peak(),
+    }
+
+
+def _draw(settings: ImageSettings, prompt: str, device: str, limit: float) -> tuple[float, float]:
+    """Return seconds an image and bytes a JPEG, of batches until the limit, in seconds.
+
+    The first batch, which is slower, is left out unless it takes the time of all.
+    """
+    model = TextToImage(layout.TEXT_TO_IMAGE, settings, device)
+    size = settings.batch_size
+    times, sizes = [], []
+    while not times or (len(times) < 2 and times[0] < SECONDS / 2) or sum(times) < limit:
+        start = time.perf_counter()
+        seeds = [len(sizes) + i for i in range(size)]
+        sizes += [len(jpeg) for jpeg in model.draw_jpegs([prompt] * size, seeds)]
+        times.append(time.perf_counter() - start)
+    steady = times[1:] or times
+    return sum(steady) / len(steady) / size, sum(sizes) / len(sizes)
+
+
+def try_embedding(batch_size: int, machine: Machine) -> dict[str, float]:
+    """Embed a batch of noise twice; return seconds an image of the second time."""
+    torch.set_num_threads(machine.threads)
+    clip = Clip(layout.CLIP, machine.device)
+    batch = torch.stack([clip.preprocess(_noise(64))] * min(batch_size, 32))
+    seconds = 0.0
+    for _ in range(2):
+        start = time.perf_counter()
+        with torch.inference_mode():
+            clip.model.encode_image(batch.to(machine.device)).cpu()
+        seconds = time.perf_counter() - start
+    return {embedding_key(machine.device): seconds / len(batch)}
+
+
+def try_training(settings: ClassifierSettings, classes: int, machine: Machine) -> dict[str, float]:
+    """Take some training steps on noise; return seconds an image, and GiB.
+
+    On a CPU, where an image takes about as long in any batch, the batch is as large as is quick.
+    """
+    torch.set_num_threads(machine.threads)
+    batch = settings.batch_size
+    if machine.device == "cpu":
+        batch = min(2, batch)
+        while (
+            4 * batch <= settings.batch_size and _train(settings, batch, 1, 2, machine) < LONG_STEP
+        ):
+            batch *= 4
+    first = _train(settings, batch, 1, classes, machine)
+    steps = min(50, max(2, int(TIMED / first)))
+    seconds = _train(settings, batch, 1 + steps, classes, machine) - first
+    key = training_key(settings, machine.device)
+    return {
+        key: max(seconds, 0.0) / steps / batch,
+        training_memory_key(settings, machine.device): _peak(),
+    }
+
+
+def _train(
+    settings: ClassifierSettings, batch: int, steps: int, classes: int, machine: Machine
+) -> float:
+    """Return how many seconds a training of so many steps takes."""
+    image = _noise(settings.image_size)
+    images = [(image, i % classes) for i in range(batch * steps)]
+    start = time.perf_counter()
+    train(
+        images,
+        [f"n{i:08d}" for i in range(classes)],
+        replace(settings, epochs=1, warmup_epochs=0, batch_size=batch),
+        0,
+        device=machine.device,
+        # On a CPU all cores train, and processes for reading take long to start.
+        workers=0 if machine.device == "cpu" else machine.workers,
+        label="trial",
+    )
+    return time.perf_counter() - start
+
+
+def embedding_key(device: str) -> str:
+    """Under what the seconds are remembered that an image takes to embed."""
+    return f"seconds an image, embedding: {layout.CLIP} {device}"
+
+
+def training_key(settings: ClassifierSettings, device: str) -> str:
+    """Under what the seconds are remembered that an image takes in a training step."""
+    return f"seconds an image, training: {settings.model} {settings.image_size} {device}"
+
+
+def training_memory_key(settings: ClassifierSettings, device: str) -> str:
+    """Under what the GiB are remembered that a training takes."""
+    return f"GiB that training takes: {settings.model} {settings.image_size} {device}"
+
+
+def _noise(size: int) -> Image.Image:
+    pixels = np.random.default_rng(0).integers(256, size=(size, size, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+def _peak() -> float:
+    """GiB that this process has held at the most: on the GPU if it has used one."""
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_reserved() / 2**30
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
