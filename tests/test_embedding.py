@@ -20,6 +20,7 @@ from tests.tiny_models import CLIP, save_clip
 TEXTS = ["jay", "drake", "a photo of a crane"]
 COMMON = Common(
     world="miniature",
+    world_stages={},
     seed=0,
     threads=1,
     wnids="all",

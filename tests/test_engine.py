@@ -22,7 +22,14 @@ def common(workers: int = 2, threads: int = 1) -> Common:
     run = Run(device="cpu", workers=workers, engine="local", address="", replicas=1)
     splits = Splits(train=1, validation=1)
     return Common(
-        world="miniature", seed=0, threads=threads, wnids="all", splits=splits, sets={}, run=run
+        world="miniature",
+        world_stages={},
+        seed=0,
+        threads=threads,
+        wnids="all",
+        splits=splits,
+        sets={},
+        run=run,
     )
 
 

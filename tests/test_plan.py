@@ -12,11 +12,11 @@ import yaml
 from synset_factory import drawing, layout, machine_trials
 from synset_factory.commands.plan import plan
 from synset_factory.errors import InputError
+from synset_factory.folder_digest import folder_digest
 from synset_factory.generation_plan import plan_set
 from synset_factory.image_stock import ImageStock
 from synset_factory.machine_figures import Rates, recall, remember
 from synset_factory.models.classifier import ClassifierSettings
-from synset_factory.models.text_to_image import folder_digest
 from synset_factory.plan_report import Disk, DrawnSet, copies_table, duration, sets_table, size
 from synset_factory.records import SPLITS, ImageSettings
 from synset_factory.run_needs import (

@@ -26,6 +26,7 @@ def common(**run: object) -> Common:
     settings = {"device": "cpu", "workers": 1, "engine": "ray", "address": "", "replicas": 2} | run
     return Common(
         world="miniature",
+        world_stages={},
         seed=0,
         threads=THREADS,
         wnids="all",

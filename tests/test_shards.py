@@ -7,6 +7,7 @@ import tarfile
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,14 +124,22 @@ def rewritten_index(name: str) -> bytes:
     return layout.index(name).read_bytes()
 
 
+def watch_reads(monkeypatch: pytest.MonkeyPatch, read: list[Path]) -> None:
+    """Note the tars that are read for an index."""
+
+    def noted(tar: Path) -> list[dict[str, Any]]:
+        read.append(tar)
+        return read_members(tar)
+
+    monkeypatch.setattr(shard_writer, "read_members", noted)
+
+
 def test_an_index_is_the_same_whether_tars_are_read_or_vouched_for(
     image_set: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = layout.index(image_set).read_bytes()
-    read: list[str] = []
-    monkeypatch.setattr(
-        shard_writer, "read_members", lambda tar: read.append(tar.name) or read_members(tar)
-    )
+    read: list[Path] = []
+    watch_reads(monkeypatch, read)
     assert rewritten_index(image_set) == first and not read
     layout.index(image_set).unlink()
     assert rewritten_index(image_set) == first and len(read) == 4
@@ -151,9 +160,7 @@ def test_a_changed_tar_is_read_however_it_came_and_no_other(
     else:
         other.replace(tar)
     read: list[Path] = []
-    monkeypatch.setattr(
-        shard_writer, "read_members", lambda tar: read.append(tar) or read_members(tar)
-    )
+    watch_reads(monkeypatch, read)
     by_vouching = rewritten_index(image_set)
     assert read == [tar]
     assert len(read_index(image_set)) == 2 * (3 + 2) + 2

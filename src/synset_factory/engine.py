@@ -5,7 +5,7 @@ tasks before it, so that results are the same whatever the engine and the number
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import chain
@@ -47,7 +47,7 @@ def run_tasks(
     folder: Path,
     tasks: Iterable[Task | None],
     common: Common,
-) -> Iterator[Result | None]:
+) -> Generator[Result | None]:
     """Yield the result of each task, in the order of the tasks.
 
     `make_worker` is given the model's folder, which with Ray may be a copy on another machine; it,

@@ -17,9 +17,10 @@ from PIL import Image
 
 from synset_factory import layout
 from synset_factory.machine_figures import Rates, remember
-from synset_factory.models.classifier import ClassifierSettings, train
+from synset_factory.models.classifier import ClassifierSettings
 from synset_factory.models.clip import Clip
 from synset_factory.models.text_to_image import TextToImage
+from synset_factory.models.training import train
 from synset_factory.records import ImageSettings
 
 SECONDS = 15.0  # that one kind of image may take; at least one batch is drawn
@@ -78,7 +79,8 @@ def _draw(settings: ImageSettings, prompt: str, device: str, limit: float) -> tu
     """
     model = TextToImage(layout.TEXT_TO_IMAGE, settings, device)
     size = settings.batch_size
-    times, sizes = [], []
+    times: list[float] = []
+    sizes: list[int] = []
     while not times or (len(times) < 2 and times[0] < SECONDS / 2) or sum(times) < limit:
         start = time.perf_counter()
         seeds = [len(sizes) + i for i in range(size)]
@@ -129,13 +131,14 @@ def _train(
     settings: ClassifierSettings, batch: int, steps: int, classes: int, machine: Machine
 ) -> float:
     """Return how many seconds a training of so many steps takes."""
+    micro = settings.micro_batch_size if batch == settings.batch_size else batch
     image = _noise(settings.image_size)
     images = [(image, i % classes) for i in range(batch * steps)]
     start = time.perf_counter()
     train(
         images,
         [f"n{i:08d}" for i in range(classes)],
-        replace(settings, epochs=1, warmup_epochs=0, batch_size=batch),
+        replace(settings, epochs=1, warmup_epochs=0, batch_size=batch, micro_batch_size=micro),
         0,
         device=machine.device,
         # On a CPU all cores train, and processes for reading take long to start.

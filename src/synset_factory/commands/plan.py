@@ -58,7 +58,7 @@ def plan(*, measure: bool = False) -> None:
 def needs_of_world(common: Common) -> "list[SetNeeds]":
     """Return what each set needs, in the order of params.yaml, and then each group of queries."""
     from synset_factory.drawing import GenerateConfig, image_settings
-    from synset_factory.models.text_to_image import folder_digest
+    from synset_factory.folder_digest import folder_digest
     from synset_factory.prompt_files import read_synsets, world_classes
     from synset_factory.query_images import QueriesConfig
     from synset_factory.run_needs import SetNeeds, sets_needs

@@ -52,7 +52,7 @@ def main() -> None:
         places, texts = pd.factorize(prompts["prompt"])
         table = pd.concat([table, prompts[COLUMNS]], ignore_index=True)
         numbers = np.concatenate([numbers, len(index) + places])
-    both = chain(batches, text_batches(list(texts), config.batch_size))
+    both = chain(batches, text_batches([str(text) for text in texts], config.batch_size))
     vectors = embed(both, len(index) + len(texts), name, common)[numbers]
     write_embeddings(name, table, vectors)
 
