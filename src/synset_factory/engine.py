@@ -5,7 +5,7 @@ tasks before it, so that results are the same whatever the engine and the number
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import chain
@@ -26,13 +26,13 @@ ResultOf = TypeVar("ResultOf", covariant=True)
 class Worker(Protocol[TaskOf, Prepared, Computed, ResultOf]):
     """One copy of a model on one device, which works in three steps."""
 
-    def prepare(self, task: TaskOf) -> Prepared:
+    def prepare(self, task: TaskOf, /) -> Prepared:
         """Do what the device is not needed for; many tasks at once, in threads."""
 
-    def compute(self, prepared: Prepared) -> Computed:
+    def compute(self, prepared: Prepared, /) -> Computed:
         """Put the device to work: one task at a time. It need not wait until that is done."""
 
-    def finish(self, computed: Computed) -> ResultOf:
+    def finish(self, computed: Computed, /) -> ResultOf:
         """Wait for the device, and do what remains, in a thread beside the next task's `compute`.
 
         It may run for several tasks at once.
@@ -47,7 +47,7 @@ def run_tasks(
     folder: Path,
     tasks: Iterable[Task | None],
     common: Common,
-) -> Iterator[Result | None]:
+) -> Generator[Result | None]:
     """Yield the result of each task, in the order of the tasks.
 
     `make_worker` is given the model's folder, which with Ray may be a copy on another machine; it,
