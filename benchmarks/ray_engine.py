@@ -2,7 +2,7 @@
 
     python benchmarks/ray_engine.py [rounds]
 
-One torch thread a copy, so that two fit on two cores. Each way draws the same eight classes of the
+One torch thread a copy, so that two fit on two cores. Each way draws the same four classes of the
 active world, from nothing, in a folder of its own, with the model that `make run` has trained; ways
 take turns, and times are medians over the rounds. Seconds are of the whole stage; those until the
 first images are Python's start, Ray's, and the loading of the model. MiB is the most that the
@@ -27,7 +27,7 @@ from synset_factory import layout
 from synset_factory.config import load_params
 
 SET = "disamb"
-CLASSES = 8
+CLASSES = 4
 WAYS = {
     "this process": {"engine": "local", "replicas": 1},
     "Ray, 1 copy": {"engine": "ray", "replicas": 1},
@@ -86,23 +86,24 @@ def measure(run: dict[str, object]) -> Measured:
     with TemporaryDirectory() as name:
         folder = Path(name)
         set_up(folder, run)
+        shards, log = folder / layout.shards(SET), folder / "log"
         start, most, until = time.perf_counter(), 0.0, 0.0
-        stage = subprocess.Popen(
-            [sys.executable, "-m", "synset_factory.stages.generate", SET],
-            cwd=folder,
-            env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        shards = folder / layout.shards(SET)
-        while stage.poll() is None:
-            time.sleep(0.2)
-            most = max(most, held(stage.pid))
-            if not until and any(path.stat().st_size for path in shards.rglob("*.tar*")):
-                until = time.perf_counter() - start
+        with log.open("w") as stream:
+            stage = subprocess.Popen(
+                [sys.executable, "-m", "synset_factory.stages.generate", SET],
+                cwd=folder,
+                env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE"},
+                stdout=stream,
+                stderr=stream,
+            )
+            while stage.poll() is None:
+                time.sleep(0.2)
+                most = max(most, held(stage.pid))
+                if not until and any(path.stat().st_size for path in shards.rglob("*.tar*")):
+                    until = time.perf_counter() - start
         seconds = time.perf_counter() - start
         if stage.returncode:
-            sys.exit(f"{run}: the stage ended with {stage.returncode}")
+            sys.exit(f"{log.read_text()}{run}: the stage has failed")
         tars = {
             path.relative_to(shards).as_posix(): sha256(path.read_bytes()).hexdigest()
             for path in shards.rglob("*.tar")

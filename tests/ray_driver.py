@@ -1,9 +1,10 @@
-"""Stage `generate` with artists that write down what they draw, and take their time.
+"""Stage `generate` with artists that write down what they begin, and can be held in its middle.
 
     python -m tests.ray_driver
 
 runs it for the set disamb of the current folder. The nodes' environment names the file in which
-each image that is begun has a line: node, process, seed.
+each image that is begun has a line: node, process, seed. Chunks with seeds from HELD on are not
+drawn before there is a file of the same name that ends in .go.
 """
 
 import os
@@ -16,21 +17,22 @@ from synset_factory import drawing
 from synset_factory.models.text_to_image import Drawn
 from synset_factory.stages.generate import generate_set
 
-LOG = "DRAWN_LOG"  # environment variable of the nodes
-SECONDS = 0.5  # of a chunk, so that there is a middle in which to stop it
+LOG = "DRAWN_LOG"
+HELD = 4
 
 
-class LoggingArtist(drawing.Artist):
+class HeldArtist(drawing.Artist):
     def compute(self, request: drawing.Request) -> tuple[float, Drawn]:
-        with Path(os.environ[LOG]).open("a") as stream:
-            at = f"{ray.get_runtime_context().get_node_id()} {os.getpid()}"
-            stream.write("".join(f"{at} {seed}\n" for seed in request.seeds))
-        time.sleep(SECONDS)
+        log, node = Path(os.environ[LOG]), ray.get_runtime_context().get_node_id()
+        with log.open("a") as stream:
+            stream.write("".join(f"{node} {os.getpid()} {seed}\n" for seed in request.seeds))
+        while max(request.seeds) >= HELD and not log.with_suffix(".go").exists():
+            time.sleep(0.05)
         return super().compute(request)
 
 
 def main() -> None:
-    setattr(drawing, "Artist", LoggingArtist)  # noqa: B010
+    setattr(drawing, "Artist", HeldArtist)  # noqa: B010
     generate_set("disamb")
 
 

@@ -14,10 +14,9 @@ NODE = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 * 2
 
 
 def main() -> None:
-    cluster = Cluster(initialize_head=True, head_node_args=NODE)
-    second = cluster.add_node(**NODE)
-    assert cluster.head_node is not None
-    print(cluster.address, cluster.head_node.node_id, flush=True)
+    cluster = Cluster()
+    first, second = cluster.add_node(**NODE), cluster.add_node(**NODE)
+    print(cluster.address, first.node_id, flush=True)
     for _ in sys.stdin:
         cluster.remove_node(second)
         print("stopped", flush=True)

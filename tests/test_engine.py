@@ -1,7 +1,7 @@
 """Results come in the order of the tasks, soon, and nothing that was done is lost by an error."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,7 +61,9 @@ class Squares:
         self.pinned.add(torch.get_num_threads())
 
 
-def squares(tasks: Iterator[int | None], worker: Squares, workers: int = 2) -> Iterator[int | None]:
+def squares(
+    tasks: Iterator[int | None], worker: Squares, workers: int = 2
+) -> Generator[int | None]:
     return run_tasks(lambda _: worker, FOLDER, tasks, common(workers))
 
 

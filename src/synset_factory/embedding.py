@@ -36,12 +36,16 @@ def embed(batches: Iterable[Batch], count: int, label: str, common: Common) -> n
     They are the world's CLIP's, as it gives them. `label` is that of the progress bar. Raises
     InputError as `engine.run_tasks` does, and if there is no CLIP.
     """
-    parts: list[np.ndarray] = []
+    all_vectors, done = np.empty((0, 0), dtype=np.float32), 0
     make_worker: MakeWorker[Batch, np.ndarray] = partial(Clip, device=common.run.device)
     results = run_tasks(make_worker, layout.CLIP, batches, common)
     with closing(results), tqdm(total=count, desc=label, unit="vector") as bar:
         for vectors in results:
             assert vectors is not None  # no batch is empty
-            parts.append(vectors)
+            if done == 0:
+                all_vectors = np.empty((count, vectors.shape[1]), dtype=np.float32)
+            # Copied at once: with Ray these lie in memory that the copies of the model need.
+            all_vectors[done : done + len(vectors)] = vectors
+            done += len(vectors)
             bar.update(len(vectors))
-    return np.concatenate(parts)
+    return all_vectors

@@ -26,13 +26,13 @@ ResultOf = TypeVar("ResultOf", covariant=True)
 class Worker(Protocol[TaskOf, Prepared, Computed, ResultOf]):
     """One copy of a model on one device, which works in three steps."""
 
-    def prepare(self, task: TaskOf) -> Prepared:
+    def prepare(self, task: TaskOf, /) -> Prepared:
         """Do what the device is not needed for; many tasks at once, in threads."""
 
-    def compute(self, prepared: Prepared) -> Computed:
+    def compute(self, prepared: Prepared, /) -> Computed:
         """Put the device to work: one task at a time. It need not wait until that is done."""
 
-    def finish(self, computed: Computed) -> ResultOf:
+    def finish(self, computed: Computed, /) -> ResultOf:
         """Wait for the device, and do what remains, in a thread beside the next task's `compute`.
 
         It may run for several tasks at once.

@@ -125,6 +125,9 @@ class Crew(Generic[Task, Result]):
 
     def __init__(self, make_worker: MakeWorker[Task, Result], folder: Path, common: Common) -> None:
         self.ray, self.replicas = import_ray(), common.run.replicas
+        errors = self.ray.exceptions
+        # Of a copy, of its node, of what it had to say; ended by Ray because memory ran out.
+        self.lost = (errors.RayActorError, errors.ObjectLostError, errors.OutOfMemoryError)
         # Tasks that a copy has at a time: some are made ready, one computed, one finished.
         self.at_once = max(common.run.workers, 1) + 2
         home = self._home(folder.absolute())
@@ -150,9 +153,13 @@ class Crew(Generic[Task, Result]):
         """Return what the copies must know of this machine."""
         node = self.ray.get_runtime_context().get_node_id()
         strategy = self.ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-        options = {"num_cpus": 0, "scheduling_strategy": strategy(node, soft=False)}
-        courier = self.ray.remote(Courier).options(**options).remote(folder)
-        return Home(node=node, versions=versions(), courier=courier)
+        courier = self.ray.remote(Courier).options(
+            num_cpus=0,
+            scheduling_strategy=strategy(node, soft=False),
+            max_restarts=-1,  # it holds nothing that would be lost
+            max_task_retries=-1,
+        )
+        return Home(node=node, versions=versions(), courier=courier.remote(folder))
 
     def work_on(self, tasks: Iterable[Task | None]) -> Iterator[Result | None]:
         """Yield the results in the order of the tasks. Raises the error of the first that fails."""
@@ -215,12 +222,12 @@ class Crew(Generic[Task, Result]):
 
     def see_loaded(self, promise: Any) -> None:
         """Let a copy take part that has loaded the model."""
-        copy, errors = self.loading.pop(promise), self.ray.exceptions
+        copy = self.loading.pop(promise)
         try:
             machine = self.ray.get(promise)
-        except errors.RayTaskError as error:
+        except self.ray.exceptions.RayTaskError as error:
             raise _cause(error) from None
-        except errors.RayActorError:
+        except self.lost:
             self.replace(copy)
         else:
             self.free[copy] = self.at_once
@@ -228,12 +235,12 @@ class Crew(Generic[Task, Result]):
 
     def see_done(self, promise: Any) -> None:
         """Take a result in; of a copy that is lost, see to it that the task is done by another."""
-        (copy, number, task), errors = self.doing.pop(promise), self.ray.exceptions
+        copy, number, task = self.doing.pop(promise)
         try:
             self.done[number] = self.ray.get(promise)
-        except errors.RayTaskError as error:
+        except self.ray.exceptions.RayTaskError as error:
             self.done[number] = Failure(_cause(error))
-        except (errors.RayActorError, errors.ObjectLostError):
+        except self.lost:
             self.again.append((number, task))
             self.replace(copy)
             return

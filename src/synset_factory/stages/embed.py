@@ -45,15 +45,18 @@ def main() -> None:
 
     index = read_index(name)
     table, numbers = index.assign(modality=IMAGE)[COLUMNS], np.arange(len(index))
-    batches, texts = image_batches(name, index, config.batch_size), pd.Index([])
+    texts: list[str] = []
     if name != NATURAL:
         prompts = distinct_prompts(pd.read_parquet(layout.prompts(name)), index)
         # Each text once: classes that share a prompt must have exactly the same vector.
-        places, texts = pd.factorize(prompts["prompt"])
+        places, distinct = pd.factorize(prompts["prompt"])
+        texts = list(distinct)
         table = pd.concat([table, prompts[COLUMNS]], ignore_index=True)
         numbers = np.concatenate([numbers, len(index) + places])
-    both = chain(batches, text_batches([str(text) for text in texts], config.batch_size))
-    vectors = embed(both, len(index) + len(texts), name, common)[numbers]
+    batches = chain(
+        image_batches(name, index, config.batch_size), text_batches(texts, config.batch_size)
+    )
+    vectors = embed(batches, len(index) + len(texts), name, common)[numbers]
     write_embeddings(name, table, vectors)
 
 
