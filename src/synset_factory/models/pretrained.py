@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,7 +24,7 @@ def pretrained_classifier(
 
     Raises InputError if there is no classifier, or none of 1,000 classes.
     """
-    model = classifier.load(folder)
+    model: Any = classifier.load(folder)  # timm's, which has more than a module
     name = model.pretrained_cfg["classifier"]
     last = model.get_submodule(name) if isinstance(name, str) else None
     if not isinstance(last, nn.Linear) or last.out_features != IMAGENET_CLASSES:
@@ -40,4 +41,5 @@ def pretrained_classifier(
     model.num_classes = len(class_indices)
     ours = {"num_classes": len(class_indices), "label_names": tuple(class_names)}
     model.pretrained_cfg = {**model.pretrained_cfg, **ours, "label_descriptions": None}
-    return model.eval()
+    loaded: nn.Module = model.eval()
+    return loaded

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Protocol
 
 from huggingface_hub import HfApi, hf_hub_download, snapshot_download
-
-# Of whichever HTTP library the client uses: its versions differ in that.
+from huggingface_hub import errors as hub_errors
 from huggingface_hub.errors import (
     GatedRepoError,
     HFValidationError,
-    HTTPError,  # type: ignore[attr-defined]
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
@@ -27,6 +25,8 @@ from synset_factory.errors import InputError
 
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 COMMIT = re.compile(r"[0-9a-f]{40}")
+# Of whichever HTTP library the client uses: its versions differ in that.
+HTTP_ERROR: type[Exception] = hub_errors.HTTPError  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +160,7 @@ class Repository:
             raise InputError(
                 f"{layout.PARAMS}: fetch_models: the hub has no {self.name}; correct the revision."
             ) from None
-        except (HTTPError, HFValidationError, OSError) as error:
+        except (HTTP_ERROR, HFValidationError, OSError) as error:
             raise InputError(
                 f"{self.name} cannot be fetched ({error}): run `dvc repro fetch_models` again, "
                 f"which goes on from here, or name a folder in {layout.PARAMS}."
