@@ -101,7 +101,7 @@ def test_the_dataset_gives_every_image_with_its_rank_as_label(image_set: str) ->
     index = read_index(image_set, "train")
     dataset = JpegDataset(image_set, index)
     assert dataset.class_indices == [17, 461]
-    assert list(dataset.labels) == [1, 1, 1, 0, 0, 0]
+    assert dataset.labels == [1, 1, 1, 0, 0, 0]
     for i, row in enumerate(index.itertuples()):
         image, label = dataset[i]
         expected = Image.open(BytesIO(encode_jpeg(picture(row.cls + i % 3), 90)))
@@ -124,22 +124,23 @@ def rewritten_index(name: str) -> bytes:
     return layout.index(name).read_bytes()
 
 
-def watch_reads(monkeypatch: pytest.MonkeyPatch, read: list[Path]) -> None:
-    """Note the tars that are read for an index."""
+def tars_read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Return a list that will hold the tars that are read from now on."""
+    read: list[Path] = []
 
-    def noted(tar: Path) -> list[dict[str, Any]]:
+    def read_and_tell(tar: Path) -> list[dict[str, Any]]:
         read.append(tar)
         return read_members(tar)
 
-    monkeypatch.setattr(shard_writer, "read_members", noted)
+    monkeypatch.setattr(shard_writer, "read_members", read_and_tell)
+    return read
 
 
 def test_an_index_is_the_same_whether_tars_are_read_or_vouched_for(
     image_set: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = layout.index(image_set).read_bytes()
-    read: list[Path] = []
-    watch_reads(monkeypatch, read)
+    read = tars_read(monkeypatch)
     assert rewritten_index(image_set) == first and not read
     layout.index(image_set).unlink()
     assert rewritten_index(image_set) == first and len(read) == 4
@@ -159,8 +160,7 @@ def test_a_changed_tar_is_read_however_it_came_and_no_other(
         shutil.copy2(other, tar)
     else:
         other.replace(tar)
-    read: list[Path] = []
-    watch_reads(monkeypatch, read)
+    read = tars_read(monkeypatch)
     by_vouching = rewritten_index(image_set)
     assert read == [tar]
     assert len(read_index(image_set)) == 2 * (3 + 2) + 2
