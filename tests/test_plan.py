@@ -29,6 +29,7 @@ from synset_factory.run_needs import (
     share_blocks,
     trainings_needs,
 )
+from synset_factory.seeds import derive_seed
 from synset_factory.shard_writer import Sample, write_class_tar
 from tests.tiny_models import SIZE, save_text_to_image
 
@@ -79,7 +80,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def write_prompts(name: str, prompts: dict[str, str]) -> None:
     rows = [
-        [wnid, split, number, prompts[wnid], 100 * number + len(split)]
+        [wnid, split, number, prompts[wnid], derive_seed(0, wnid, split, number)]
         for wnid in prompts
         for split, count in COUNTS.items()
         for number in range(count)
@@ -274,7 +275,8 @@ def test_the_command_says_counts_before_anything_was_made_or_measured(
     row = next(line for line in said.splitlines() if line.startswith("disamb "))
     assert row.split() == ["disamb", "7.5", "2", "20", "10", "10", "?", "?", "10", "synset"]
     # Figure 3 has two jays at each of four scales: those at 7.5 and 1.0 will have been drawn.
-    assert "queries figure3 7.5  7.5      2       2       2        0   0 s     ?   2 disamb" in said
+    row = next(line for line in said.splitlines() if line.startswith("queries figure3 7.5"))
+    assert row.split()[3:9] == ["7.5", "2", "2", "2", "0", "0"] and row.endswith("  2 disamb")
     natural = next(line for line in said.splitlines() if line.startswith("natural "))
     assert natural.split() == ["natural", "12", "?", "3", "3", "18", "?"]
     assert "Disk: ? of tars." in said
@@ -289,11 +291,11 @@ def test_what_was_measured_is_foretold_and_remembered(
     monkeypatch.setattr(machine_trials, "TIMED", 0.2)
     plan(measure=True)
     measured = capsys.readouterr().out
-    assert "?" not in measured.partition("copies of cpu")[0]
+    assert "?" not in measured.partition("classifiers of")[0]
     assert "GiB drawing 4 at a time" in measured and "GiB training" in measured
     plan()
     again = capsys.readouterr().out
-    table = measured.partition("\n\n")[2].partition("copies of")[0]
+    table = measured.partition("\n\n")[2].partition("copies of")[0]  # of sets, of trainings
     assert table and table in again
     generator = folder_digest(layout.TEXT_TO_IMAGE)
     rates = Rates(replace(SETTINGS, generator=generator), "cpu")
