@@ -1,6 +1,6 @@
 """A CLIP of open_clip, read from a folder: images and texts into one space."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from synset_factory.errors import InputError
 
-Batch = list[bytes] | list[str]  # B JPEGs, or B texts
+Batch = Sequence[bytes | str]  # B JPEGs, or B texts
 Encode = Callable[[Tensor], Tensor]
 
 

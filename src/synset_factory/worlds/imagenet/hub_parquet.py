@@ -261,7 +261,7 @@ def _tar(job: FileJob, row: Any) -> ClassTar:
 
 def _contents(job: FileJob) -> Iterator[tuple[Any, bytes]]:
     """Yield the rows of a job, in their order in the file, and the bytes of their pictures."""
-    rows: dict[int, Any] = {int(row.row): row for row in job.rows.itertuples()}
+    rows: dict[int, Any] = dict(zip(job.rows["row"].tolist(), job.rows.itertuples(), strict=True))
     try:
         with pq.ParquetFile(job.path) as file:
             number = 0
