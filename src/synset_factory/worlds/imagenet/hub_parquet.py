@@ -261,7 +261,7 @@ def _tar(job: FileJob, row: Any) -> ClassTar:
 
 def _contents(job: FileJob) -> Iterator[tuple[Any, bytes]]:
     """Yield the rows of a job, in their order in the file, and the bytes of their pictures."""
-    rows: dict[int, Any] = dict(zip(job.rows["row"].tolist(), job.rows.itertuples(), strict=True))
+    rows: dict[Any, Any] = {row.row: row for row in job.rows.itertuples()}
     try:
         with pq.ParquetFile(job.path) as file:
             number = 0
@@ -277,7 +277,7 @@ def _contents(job: FileJob) -> Iterator[tuple[Any, bytes]]:
 
 
 def _contents_of_group(
-    file: pq.ParquetFile, group: int, number: int, rows: dict[int, Any]
+    file: pq.ParquetFile, group: int, number: int, rows: dict[Any, Any]
 ) -> Iterator[tuple[Any, bytes]]:
     for batch in file.iter_batches(BATCH, row_groups=[group], columns=["image.bytes"]):
         contents = batch.column("image").field("bytes")
