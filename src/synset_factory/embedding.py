@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from synset_factory import layout
 from synset_factory.config import Common
-from synset_factory.engine import MakeWorker, run_tasks
+from synset_factory.engine import run_tasks
 from synset_factory.models.clip import Batch, Clip
 from synset_factory.shard_reader import read_range
 
@@ -37,8 +37,7 @@ def embed(batches: Iterable[Batch], count: int, label: str, common: Common) -> n
     InputError as `engine.run_tasks` does, and if there is no CLIP.
     """
     all_vectors, done = np.empty((0, 0), dtype=np.float32), 0
-    make_worker: MakeWorker[Batch, np.ndarray] = partial(Clip, device=common.run.device)
-    results = run_tasks(make_worker, layout.CLIP, batches, common)
+    results = run_tasks(partial(Clip, device=common.run.device), layout.CLIP, batches, common)
     with closing(results), tqdm(total=count, desc=label, unit="vector") as bar:
         for vectors in results:
             assert vectors is not None  # no batch is empty
