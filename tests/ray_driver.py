@@ -11,8 +11,6 @@ import os
 import time
 from pathlib import Path
 
-import ray
-
 from synset_factory import drawing
 from synset_factory.models.text_to_image import Drawn
 from synset_factory.stages.generate import generate_set
@@ -23,6 +21,8 @@ HELD = 4
 
 class HeldArtist(drawing.Artist):
     def compute(self, request: drawing.Request) -> tuple[float, Drawn]:
+        import ray  # not before a run has set how
+
         log, node = Path(os.environ[LOG]), ray.get_runtime_context().get_node_id()
         with log.open("a") as stream:
             stream.write("".join(f"{node} {os.getpid()} {seed}\n" for seed in request.seeds))

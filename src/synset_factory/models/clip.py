@@ -37,14 +37,13 @@ class Clip:
 
     def prepare(self, batch: Batch) -> tuple[Encode, Tensor]:
         """Return what the model takes, [B, 3, height, width] or [B, tokens], and what takes it."""
-        pictures = [
-            self.preprocess(Image.open(BytesIO(each)).convert("RGB"))
-            for each in batch
-            if isinstance(each, bytes)
-        ]
-        if pictures:
-            return self.model.encode_image, torch.stack(pictures)
-        return self.model.encode_text, self.tokenizer(batch)
+        texts = [each for each in batch if isinstance(each, str)]
+        if texts:
+            return self.model.encode_text, self.tokenizer(texts)
+        pictures = [Image.open(BytesIO(each)) for each in batch if isinstance(each, bytes)]
+        return self.model.encode_image, torch.stack(
+            [self.preprocess(picture.convert("RGB")) for picture in pictures]
+        )
 
     @torch.inference_mode()
     def compute(self, prepared: tuple[Encode, Tensor]) -> Tensor:
