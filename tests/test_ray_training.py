@@ -94,6 +94,8 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Common]:
         patch.setenv("HOME", str(folder / "home"))  # where the second node keeps images
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        # Else Ray kills what works when others fill the machine's memory.
+        patch.setenv("RAY_memory_monitor_refresh_ms", "0")
         patch.setenv("PYTHONPATH", f"{REPOSITORY / 'src'}{os.pathsep}{REPOSITORY}")
         write_params()
         write_small_set("disamb")

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import safetensors.torch
+import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from synset_factory.whole_files import whole_file
 
 LENGTH = 8  # bytes of a safetensors file that say how long its header is
-METADATA = "__metadata__"  # safetensors' name for what the header holds besides
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,18 @@ class Checkpoints:
         if content is None:
             return None
         try:
-            told = _told(content)
-        except (ValueError, KeyError):
+            metadata = _metadata(content)
+            tensors = safetensors.torch.load(content)
+            if metadata["sha256"] != _digest(metadata["told"], tensors):
+                raise ValueError("not what was written")
+            told = json.loads(metadata["told"])
+        except (ValueError, KeyError, SafetensorError):
             print("The checkpoint of an interrupted training is damaged: training starts anew.")
             return None
         if told["determined_by"] != json.loads(json.dumps(dict(self.determined_by))):
             print("There is a checkpoint of another training here: training starts anew.")
             return None
-        return Checkpoint(told["epochs"], safetensors.torch.load(content), told["facts"])
+        return Checkpoint(told["epochs"], tensors, told["facts"])
 
     def write(self, checkpoint: Checkpoint) -> None:
         """Keep a checkpoint in place of the one before."""
@@ -82,36 +87,21 @@ class Checkpoints:
             "facts": checkpoint.facts,
         }
         text = json.dumps(told, sort_keys=True)
-        content = safetensors.torch.save(checkpoint.tensors, {"told": text})
-        self.store.write(_sealed(content))
+        metadata = {"told": text, "sha256": _digest(text, checkpoint.tensors)}
+        self.store.write(safetensors.torch.save(checkpoint.tensors, metadata))
 
 
-def _sealed(content: bytes) -> bytes:
-    """Put a digest of all the rest into the header."""
-    header, body = _split(content)
-    header[METADATA]["sha256"] = _digest(header, body)
-    encoded = json.dumps(header).encode()
-    encoded += b" " * (-len(encoded) % LENGTH)  # tensors must begin at a multiple of eight
-    return len(encoded).to_bytes(LENGTH, "little") + encoded + body
-
-
-def _told(content: bytes) -> dict[str, Any]:
-    """Return what a checkpoint says beside its tensors. Raises ValueError, KeyError if damaged."""
-    header, body = _split(content)
-    if header[METADATA].pop("sha256") != _digest(header, body):
-        raise ValueError("not what was written")
-    told: dict[str, Any] = json.loads(header[METADATA]["told"])
-    return told
-
-
-def _split(content: bytes) -> tuple[dict[str, Any], memoryview]:
-    """Return header and body of a safetensors file."""
+def _metadata(content: bytes) -> dict[str, str]:
+    """Return what the header of a safetensors file holds besides; its length comes first."""
     end = LENGTH + int.from_bytes(content[:LENGTH], "little")
-    header: dict[str, Any] = json.loads(content[LENGTH:end])
-    return header, memoryview(content)[end:]
+    found: dict[str, str] = json.loads(content[LENGTH:end])["__metadata__"]
+    return found
 
 
-def _digest(header: dict[str, Any], body: memoryview) -> str:
-    digest = sha256(json.dumps(header, sort_keys=True).encode())
-    digest.update(body)
+def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """Return a digest of everything: safetensors looks at sizes, not at what it reads."""
+    digest = sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

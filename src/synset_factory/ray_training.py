@@ -8,11 +8,12 @@ Import it within `ray_cluster`: Ray reads its settings when it is imported.
 """
 
 import shutil
+import socket
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 
 import pandas as pd
 import ray
+import ray.exceptions
 import ray.train
 import torch
 from filelock import FileLock
@@ -86,7 +88,7 @@ def train_on_cluster(
         image_set=image_set,
         shards=layout.shards(image_set).absolute(),
         index=ray.put(index[["tar", "offset", "size", "cls", "sha256"]]),
-        owner=sha256(f"{here} {Path.cwd()}".encode()).hexdigest()[:16],
+        owner=sha256(f"{socket.gethostname()} {Path.cwd()}".encode()).hexdigest()[:16],
         class_names=class_names,
         settings=settings,
         seed=seed,
@@ -196,18 +198,19 @@ def _progress_shown(home: Any) -> Iterator[None]:
     done = threading.Event()
 
     def show() -> None:
-        while not done.wait(SHOWN):
-            sys.stderr.write(ray.get(home.shown.remote()))
-            sys.stderr.flush()
+        with suppress(ray.exceptions.RayError):  # whoever is gone has nothing more to show
+            while not done.wait(SHOWN):
+                sys.stderr.write(ray.get(home.shown.remote()))
+                sys.stderr.flush()
+            sys.stderr.write(ray.get(home.shown.remote()) + "\n")
 
-    shower = threading.Thread(target=show, daemon=True)
+    shower = threading.Thread(target=show)
     shower.start()
     try:
         yield
     finally:
         done.set()
         shower.join()
-        sys.stderr.write(ray.get(home.shown.remote()) + "\n")
 
 
 # ---- in each process ----
