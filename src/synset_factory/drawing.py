@@ -51,7 +51,8 @@ def image_settings(
 ) -> ImageSettings:
     """Put together all that determines images besides their rows.
 
-    `shortcuts` are those of the image set, if it takes any. Raises InputError if the text-to-image model is missing.
+    `shortcuts` are those of the image set, if it takes any. Raises InputError if the text-to-image
+    model is missing.
     """
     return ImageSettings(
         guidance_scale=guidance_scale,

@@ -23,8 +23,8 @@ OTHER_INPUTS = {"image", "control_image", "image_embeds", "num_frames", "audio_e
 # These compute p + s * (p - n) from the predictions p and n, with the prompt and without it, where
 # all others and the paper compute n + s * (p - n): their s is the paper's cgs less one.
 GUIDANCE_FROM_ZERO = ("Krea2", "ZImage")
-# Of a pipeline that has them. Both would let bytes depend on more than the settings: captions are
-# cleaned if a certain library is installed, and a picture would be drawn at another size and scaled.
+# Of a pipeline that has them: else captions are cleaned if a certain library is installed, and a
+# picture is drawn at another size than asked for and scaled.
 FIXED = {"clean_caption": False, "use_resolution_binning": False}
 
 

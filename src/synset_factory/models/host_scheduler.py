@@ -44,9 +44,7 @@ class HostScheduler:
         self.on_device = self.scheduler.timesteps.to(self.device)
         self.steps_done = 0
 
-    def _step(
-        self, model_output: torch.Tensor, timestep: Any, *args: Any, **kwargs: Any
-    ) -> Any:
+    def _step(self, model_output: torch.Tensor, timestep: Any, *args: Any, **kwargs: Any) -> Any:
         now = self._now()
         self.steps_done += 1
         return self.scheduler.step(model_output, now, *args, **kwargs)
