@@ -7,6 +7,7 @@ import tarfile
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,14 +124,23 @@ def rewritten_index(name: str) -> bytes:
     return layout.index(name).read_bytes()
 
 
+def tars_read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Return a list that will hold the tars that are read from now on."""
+    read: list[Path] = []
+
+    def read_and_tell(tar: Path) -> list[dict[str, Any]]:
+        read.append(tar)
+        return read_members(tar)
+
+    monkeypatch.setattr(shard_writer, "read_members", read_and_tell)
+    return read
+
+
 def test_an_index_is_the_same_whether_tars_are_read_or_vouched_for(
     image_set: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = layout.index(image_set).read_bytes()
-    read: list[str] = []
-    monkeypatch.setattr(
-        shard_writer, "read_members", lambda tar: read.append(tar.name) or read_members(tar)
-    )
+    read = tars_read(monkeypatch)
     assert rewritten_index(image_set) == first and not read
     layout.index(image_set).unlink()
     assert rewritten_index(image_set) == first and len(read) == 4
@@ -150,10 +160,7 @@ def test_a_changed_tar_is_read_however_it_came_and_no_other(
         shutil.copy2(other, tar)
     else:
         other.replace(tar)
-    read: list[Path] = []
-    monkeypatch.setattr(
-        shard_writer, "read_members", lambda tar: read.append(tar) or read_members(tar)
-    )
+    read = tars_read(monkeypatch)
     by_vouching = rewritten_index(image_set)
     assert read == [tar]
     assert len(read_index(image_set)) == 2 * (3 + 2) + 2
