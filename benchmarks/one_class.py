@@ -6,8 +6,8 @@ Stage `generate` of the miniature, as `dvc repro` calls it, in a process of its 
 of Python to the end: once for the whole set of C classes, then with another prompt for one class.
 The promise is that the revision costs at most 1.2/C of the set; `x C ratio` is what stands there
 in place of 1.2. A busy machine changes CPU seconds less than the clock. `--rows` instead: what the
-stage does for each image of a set of the paper's size besides drawing it (1,000 classes of 1,250):
-plan, index, and how much the index saves by not reading tars that nobody touched.
+stage does for each image besides drawing it, in a set of `--classes` not drawn: plan, index,
+and how much the index saves by not reading tars that nobody touched.
 """
 
 import os

@@ -233,7 +233,13 @@ def write_world(ingest: dict[str, Any], wnids: list[str] | str, workers: int = 1
     """Put params.yaml and prompts/ of an ImageNet world where we stand."""
     params = yaml.safe_load((REPOSITORY / layout.PARAMS).read_text())
     names = ("seed", "threads", "splits", "sets", "run")
-    params = {"world": "imagenet", "wnids": wnids, **{name: params[name] for name in names}}
+    stages = {"miniature": [], "imagenet": ["imagenet"]}
+    params = {
+        "world": "imagenet",
+        "world_stages": stages,
+        "wnids": wnids,
+        **{name: params[name] for name in names},
+    }
     params["run"]["workers"] = workers
     layout.PARAMS.write_text(yaml.safe_dump(params | {"ingest": ingest}))
     layout.PROMPTS.mkdir(exist_ok=True)
