@@ -6,19 +6,20 @@ A stand-in: this repository's own dvc.yaml over 12,000 small tars (the natural s
 all else one small file an output; `dvc commit` has recorded it as up to date. DVC goes by the
 times and sizes of files, so the size of a tar plays no part. Beside it: git, asked the same
 question (`git status`) of the same tars, tracked by git; and reading every tar again
-(`sha256sum`). Each is run once to warm up and then timed three times; the median counts.
+(`sha256sum`).
 """
 
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import yaml
+from measuring import compare, print_comparison
 from tqdm import tqdm
 
 from synset_factory.prompt_files import read_synsets
@@ -30,13 +31,11 @@ KEPT = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "prompts", "src",
 IDENTITY = ("-c", "user.name=benchmark", "-c", "user.email=benchmark@example.org")
 
 
-def run(folder: Path, *words: str) -> float:
-    """Run a command that must succeed; return how many seconds it took."""
+def run(folder: Path, *words: str) -> None:
+    """Run a command that must succeed, and find nothing to do."""
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    start = time.perf_counter()
     done = subprocess.run(words, cwd=folder, env=environment, check=True, capture_output=True)
     assert b"Running stage" not in done.stdout, "there was something to do"
-    return time.perf_counter() - start
 
 
 def make_tars(root: Path) -> int:
@@ -93,10 +92,9 @@ def track_with_git(folder: Path, tars: Path) -> None:
         run(folder, "git", *words)
 
 
-def median(folder: Path, *words: str) -> float:
-    """Return the median of three times, in seconds, after one run to warm up."""
-    run(folder, *words)
-    return statistics.median(run(folder, *words) for _ in range(3))
+def command(folder: Path, *words: str) -> Callable[[], None]:
+    """What is timed: a command that must succeed, and find nothing to do."""
+    return partial(run, folder, *words)
 
 
 def main() -> None:
@@ -105,16 +103,14 @@ def main() -> None:
         ours.mkdir(), gits.mkdir()
         tars = make_repository(ours)
         track_with_git(gits, ours / "data" / "shards")
-        print(f"{tars:,} tars\nway                     seconds   ratio")
-        base = 0.0
-        for label, folder, words in (
-            ("dvc repro", ours, ("dvc", "repro")),
-            ("git status", gits, ("git", "status", "--porcelain")),
-            ("sha256sum of all tars", gits, ("sh", "-c", "find shards -type f | xargs sha256sum")),
-        ):
-            seconds = median(folder, *words)
-            base = base or seconds
-            print(f"{label:22}  {seconds:7.2f}  {seconds / base:6.2f}")
+        ways = {
+            "dvc repro": partial(command, ours, "dvc", "repro"),
+            "git status": partial(command, gits, "git", "status", "--porcelain"),
+            "sha256sum of all tars": partial(
+                command, gits, "sh", "-c", "find shards -type f | xargs sha256sum"
+            ),
+        }
+        print_comparison(f"nothing to do over {tars:,} tars", compare(ways))
 
 
 if __name__ == "__main__":

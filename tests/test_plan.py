@@ -47,7 +47,7 @@ SETTINGS = ImageSettings(
     compile=False,
     safety_checker=False,
     batch_size=4,
-    jpeg_quality=90,
+    jpeg_quality=92,
     generator="tiny",
     recipe=drawing.RECIPE,
 )
@@ -313,7 +313,7 @@ def test_the_time_of_a_long_drawing_is_foretold_from_a_short_one(
         machine_trials, "_draw", lambda s, *rest: (times[s.steps], 1_000.0 * s.steps)
     )
     machine = machine_trials.Machine(device="cpu", threads=1, workers=0)
-    settings = replace(SETTINGS, steps=50)
+    settings = replace(SETTINGS, steps=50, batch_size=16)
     figures = machine_trials.try_drawing(settings, "jay", machine)
     rates = Rates(settings, "cpu")
     assert figures[rates.seconds_key] == pytest.approx(13.5)

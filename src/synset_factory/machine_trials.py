@@ -23,7 +23,8 @@ from synset_factory.models.text_to_image import TextToImage
 from synset_factory.models.training import train
 from synset_factory.records import ImageSettings
 
-SECONDS = 15.0  # that one kind of image may take; at least one batch is drawn
+SECONDS = 15.0  # for how long batches of one kind of image are drawn; at least one is
+LONG_BATCH = 60.0  # seconds that a batch may take on a CPU
 FEW_STEPS = (2, 4)  # from which a longer drawing is foretold, where a batch would take too long
 LONG_STEP = 3.0  # seconds: a training step that is long enough to be timed
 TIMED = 10.0  # seconds of training steps, about
@@ -57,7 +58,7 @@ def try_drawing(settings: ImageSettings, prompt: str, machine: Machine) -> dict[
         seconds, size = zip(*(_draw(each, prompt, machine.device, 0) for each in few), strict=True)
         a_step = max(seconds[1] - seconds[0], 0.0) / (FEW_STEPS[1] - FEW_STEPS[0])
         foretold = seconds[1] + a_step * (settings.steps - FEW_STEPS[1])
-        if foretold * settings.batch_size > SECONDS:
+        if foretold * settings.batch_size > LONG_BATCH:
             return {
                 Rates(settings, machine.device).seconds_key: foretold,
                 Rates(settings, machine.device).half_drawn_key: size[1],
@@ -110,21 +111,27 @@ def try_training(settings: ClassifierSettings, classes: int, machine: Machine) -
     On a CPU, where an image takes about as long in any batch, the batch is as large as is quick.
     """
     torch.set_num_threads(machine.threads)
-    batch = settings.batch_size
+    batch, seconds = settings.batch_size, LONG_STEP
     if machine.device == "cpu":
         batch = min(2, batch)
-        while (
-            4 * batch <= settings.batch_size and _train(settings, batch, 1, 2, machine) < LONG_STEP
-        ):
-            batch *= 4
-    first = _train(settings, batch, 1, classes, machine)
-    steps = min(50, max(2, int(TIMED / first)))
-    seconds = _train(settings, batch, 1 + steps, classes, machine) - first
-    key = training_key(settings, machine.device)
+        seconds = _step(settings, batch, 2, classes, machine)
+        while batch < settings.batch_size and 4 * seconds < LONG_STEP:
+            batch = min(4 * batch, settings.batch_size)
+            seconds = _step(settings, batch, 2, classes, machine)
+    steps = max(2, min(50, int(TIMED / max(seconds, 0.01))))
+    seconds = _step(settings, batch, steps, classes, machine)
     return {
-        key: max(seconds, 0.0) / steps / batch,
+        training_key(settings, machine.device): seconds / batch,
         training_memory_key(settings, machine.device): _peak(),
     }
+
+
+def _step(
+    settings: ClassifierSettings, batch: int, steps: int, classes: int, machine: Machine
+) -> float:
+    """Return the seconds of a step, from so many steps, without what comes before the second."""
+    first = _train(settings, batch, 1, classes, machine)
+    return max(_train(settings, batch, 1 + steps, classes, machine) - first, 0.0) / steps
 
 
 def _train(

@@ -18,8 +18,8 @@ from synset_factory.layout import PARAMS
 
 PACKAGE = Path(__file__).parent
 # Ray reads these from the environment when it is imported, so nothing of ours imports it before
-# `ray_cluster` has set them: no reports of its use to its makers; in a cluster of our own, addresses
-# of this machine alone, as on the systems that the variable is named after, and a token.
+# `ray_cluster` has set them: no reports of its use to its makers; in a cluster of our own,
+# addresses of this machine alone, as on the systems that the variable is named after, and a token.
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 
