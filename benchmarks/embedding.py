@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import chdir
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -24,15 +25,17 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from synset_factory import layout
-from synset_factory.models.clip import Clip
+from synset_factory.config import load_common
+from synset_factory.embedding import embed, image_batches
 from synset_factory.records import TRAIN, VALIDATION, image_key
-from synset_factory.shard_reader import JpegDataset, read_index
+from synset_factory.shard_reader import read_index
 from synset_factory.shard_writer import Sample, encode_jpeg, write_class_tar, write_index
 
 MODEL = "ViT-B-32"
 WEIGHTS = "open_clip_model.safetensors"
 BATCH = 32
 THREADS = 1  # of torch, so that reading beside it has a core
+PARAMS = Path(__file__).parents[1] / layout.PARAMS
 
 
 def write_images(count: int) -> None:
@@ -60,11 +63,12 @@ def write_model() -> None:
     (layout.CLIP / "open_clip_config.json").write_text(json.dumps(config))
 
 
-def ours(workers: int, count: int) -> Callable[[], np.ndarray]:
+def ours(count: int) -> Callable[[], np.ndarray]:
+    """What stage `embed` does, loading the model included."""
     torch.set_num_threads(THREADS)
-    clip = Clip(layout.CLIP, "cpu")
-    dataset = JpegDataset("natural", read_index("natural")[:count], clip.preprocess)
-    return lambda: clip.embed_images(dataset, BATCH, workers, "ours")
+    common = replace(load_common(PARAMS), threads=THREADS)
+    index = read_index("natural")[:count]
+    return lambda: embed(image_batches("natural", index, BATCH), count, "ours", common)
 
 
 @torch.inference_mode()
@@ -79,9 +83,13 @@ def _plain(model: torch.nn.Module, preprocess: Callable[..., torch.Tensor], n: i
 
 def plain_loop(count: int) -> Callable[[], np.ndarray]:
     torch.set_num_threads(THREADS)
-    name = f"local-dir:{layout.CLIP}"
-    model, _, preprocess = open_clip.create_model_and_transforms(name)
-    return partial(_plain, model.eval(), preprocess, count)
+
+    def work() -> np.ndarray:
+        name = f"local-dir:{layout.CLIP}"
+        model, _, preprocess = open_clip.create_model_and_transforms(name)
+        return _plain(model.eval(), preprocess, count)
+
+    return work
 
 
 def main() -> None:
@@ -89,13 +97,13 @@ def main() -> None:
         print(f"writing an untrained {MODEL} and 256 pictures ...", file=sys.stderr, flush=True)
         write_images(256)
         write_model()
-        ways = {"open_clip, a plain loop": plain_loop, "ours": partial(ours, 1)}
+        ways = {"open_clip, a plain loop": plain_loop, "ours": ours}
         rows = compare(ways, 128, repeats=3)
         print_comparison("embedding 128 images of 512x512", rows)
         off = np.abs(rows[0].result - rows[1].result).max() / np.abs(rows[0].result).max()
         print(f"largest difference, of the largest number: {off:.1e}")
         assert off < 1e-3
-        sizes = {f"ours, {n} images": partial(partial(ours, 1), n) for n in (64, 128, 256)}
+        sizes = {f"ours, {n} images": partial(ours, n) for n in (64, 128, 256)}
         print_comparison("embedding, by size", compare(sizes, repeats=1))
 
 

@@ -19,6 +19,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +211,12 @@ def main() -> None:
         folder, sources = Path(name) / "clone", Path(name) / "sources"
         folder.mkdir(), sources.mkdir()
         lay_out_photographs(photographs, sources / "photographs")
-        save_models(sources)
+        # In a process of its own: what a process had at its largest counts for those it starts.
+        saving = get_context("spawn").Process(target=save_models, args=(sources,))
+        saving.start()
+        saving.join()
+        if saving.exitcode:
+            sys.exit("The models could not be written, see above.")
         for kept in ("prompts", "worlds"):
             (folder / kept).symlink_to(REPOSITORY / kept)
         params = yaml.safe_load((REPOSITORY / "worlds/imagenet.yaml").read_text())

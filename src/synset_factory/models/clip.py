@@ -28,7 +28,7 @@ class Clip:
         Raises InputError if the folder is not there.
         """
         if not (folder / "open_clip_config.json").exists():
-            raise InputError(f"{folder} holds no CLIP: make it with `dvc repro clip`.")
+            raise InputError(f"{folder} holds no CLIP: make it with `dvc repro`.")
         name = f"local-dir:{folder}"
         model, _, self.preprocess = open_clip.create_model_and_transforms(name, device=device)
         self.model = model.eval()
