@@ -25,8 +25,8 @@ LONGEST_FIRST = (
     "tests/test_readers.py",
     "tests/site/test_browser.py",
     "tests/stages/test_generate.py",
-    "tests/test_remote.py",
     "tests/test_remote_kinds.py",
+    "tests/test_remote.py",  # two tests only, with which a process is given the next file too
     "tests/review/test_page.py",
 )
 
