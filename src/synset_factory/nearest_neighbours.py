@@ -1,0 +1,439 @@
+"""k-nn by cosine similarity at the paper's size: what `measures.knn.nearest` gives, sooner.
+
+Products of 8-bit whole numbers, summed exactly in 32 bits, say of nearly all references that they
+are not among the k nearest; the few that are left are compared in `fixed_point`, which decides. It
+is the same answer bit for bit, whatever the data, the device, the memory and the threads: what the
+whole numbers cannot settle is computed as `nearest` does.
+
+Why no neighbour is missed. Let u be a query and v a reference, of unit length, and c any vector
+(here about the mean of the references). All u.v are u.c, which is the same for all references,
+plus u.(v - c). Both factors are turned alike and rounded to whole multiples of a step, to x and y.
+By Cauchy and Schwarz
+
+    |u.(v - c) - x.y| <= |u - x| |v - c| + |x| |(v - c) - y|,
+
+where all lengths but the product x.y are known for each vector by itself. So every product gives a
+lower and an upper bound. The k-th largest lower bound seen so far, each of another reference, is
+not above the similarity of the k-th neighbour: a reference whose upper bound is below it is none.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from synset_factory.measures.knn import GIBIBYTE, block_sizes, nearest
+from synset_factory.measures.vectors import Floats, fixed_point, unit_vectors
+
+Rows = slice | NDArray[np.intp]
+
+FEW = 2048  # references: comparing no more than these in fixed point costs less than sifting them
+GROUP = 16  # references that share a step, and of which only the largest product is looked at first
+CHUNK = 128  # vectors scaled at once: they then stay in the processor's cache
+LARGEST = 127  # of 8 bits
+HALVINGS = 4  # of `_turned`: 2**4 components are mixed
+PADDING = -(2**30)  # the product of a reference that is none, below every other
+SAMPLE = 4096  # references whose mean is the centre
+# A query for which more references than this share are looked at is compared with all instead.
+MOST_SHARE = 1 / 64
+# Queries and references multiplied at once: the products of a core's share stay in its cache.
+CPU_TILE, GPU_TILE = (512, 4096), (4096, 8192)
+
+
+def find_nearest(
+    query_sets: Sequence[Floats],
+    references: Floats,
+    k: int,
+    *,
+    memory: float,
+    device: str = "cpu",
+    label: str = "",
+) -> list[NDArray[np.intp]]:
+    """The k references of highest cosine similarity to each query of each set, the nearest first.
+
+    References of equal similarity come in the order of their rows. The references are read once
+    for all sets. No more than about `memory` GiB is taken, of this machine and of the device, for
+    blocks; what comes back, 16 bytes a neighbour while it is worked on, is the caller's.
+
+    query_sets: each [Q, D]; references: [R, D]. Returns rows of `references`, each [Q, min(k, R)].
+    Raises ValueError for no references, k < 1 or an embedding without a direction.
+    """
+    if len(references) <= FEW or k < 1:
+        return [_compare_all(queries, references, k, memory) for queries in query_sets]
+    sizes = _sizes(memory, references.shape[1], device)
+    searches = [_Search(queries, references, k, sizes, device) for queries in query_sets]
+    centre = _unit(references, np.linspace(0, len(references) - 1, SAMPLE).astype(np.intp)).mean(0)
+    pairs = len(references) * sum(map(len, query_sets))
+    with tqdm(total=pairs, desc=label, unit="pair", unit_scale=True) as bar:
+        for held in _blocks(slice(0, len(references)), sizes.held):
+            tiles = [
+                _prepare(references, rows, centre, GROUP, device)
+                for rows in _blocks(held, sizes.references)
+            ]
+            for search in searches:
+                for rows in _blocks(slice(0, len(search.queries)), sizes.queries):
+                    search.scan(rows, tiles)
+                    bar.update((rows.stop - rows.start) * (held.stop - held.start))
+    return [search.finish(memory) for search in searches]
+
+
+def _compare_all(
+    queries: Floats, references: Floats, k: int, memory: float
+) -> NDArray[np.intp]:
+    query_block, reference_block = block_sizes(memory, references.shape[1])
+    return nearest(
+        queries, references, k, query_block=query_block, reference_block=reference_block
+    )
+
+
+# ---- how much at once ----
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sizes:
+    queries: int  # multiplied at once
+    references: int  # multiplied at once
+    held: int  # references held as whole numbers
+    candidates: int  # kept before they are compared in fixed point
+    pairs: int  # compared in fixed point at once
+    closer: int  # pairs multiplied in float32 at once
+
+
+def _sizes(memory: float, dimensions: int, device: str) -> _Sizes:
+    """What keeps a search within `memory` GiB. The sizes shape no result."""
+    queries, references = GPU_TILE if device.startswith("cuda") else CPU_TILE
+    budget = min(memory, 2.0**20) * GIBIBYTE
+    width = _width(dimensions)
+    # Products and what is picked from them; the references as float32, and while they are turned.
+    while references > GROUP and (24 * queries + 8 * width) * references > budget / 4:
+        queries, references = max(queries // 2, 1), references // 2
+    # What is held beside them: whole numbers and float32.
+    tiles = max(1, int(budget / 2 / (5 * references * width)))
+    return _Sizes(
+        queries=queries,
+        references=references,
+        held=references * min(tiles, 512),
+        candidates=max(1024, int(budget / 8 / 100)),
+        pairs=max(16, min(4096, int(budget / 8 / (32 * width)))),
+        closer=2**16 if device.startswith("cuda") else 2 * CHUNK,
+    )
+
+
+def _blocks(rows: slice, size: int) -> Iterator[slice]:
+    for first in range(rows.start, rows.stop, size):
+        yield slice(first, min(first + size, rows.stop))
+
+
+# ---- vectors as whole numbers ----
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """Vectors rounded to whole multiples of a step; what a bound needs of each of them (queries)
+    or of the largest in each group (references, of which row i is in group i modulo the groups).
+    """
+
+    turned: torch.Tensor  # [N, W] float32, before they are rounded
+    numbers: torch.Tensor  # [N, W] int8
+    step: torch.Tensor  # [N] or [groups] float32, like the next two
+    length: torch.Tensor  # of the vector, or more
+    error: torch.Tensor  # length of the vector less its multiple of the step, or more
+    rows: slice  # which vectors of their array these are
+
+
+def _width(dimensions: int) -> int:
+    """Components that a vector is filled up to with zeros, for `_turned`."""
+    return -(-dimensions // 2**HALVINGS) * 2**HALVINGS
+
+
+def _largest_number(dimensions: int) -> int:
+    """The largest whole number of which a product's sum is below 2**24: float32 holds it too."""
+    return min(LARGEST, int(np.sqrt((2**24 - 1) / _width(dimensions))))
+
+
+def _slack(dimensions: int) -> float:
+    """More than what float32, and the grid of `fixed_point`, can move a bound by.
+
+    With u = 2**-24: a unit vector has an error of (D / 2 + 3) u, what the grid moves it by is at
+    most sqrt(D) / 8 u, and subtracting the centre, turning and scaling by the step have 20 u.
+    Relative to itself a sum of D products has an error of (D + 1) u, a length of half of it.
+    """
+    return float((dimensions + 64) * 2.0**-24)
+
+
+def _lengths(vectors: torch.Tensor) -> torch.Tensor:
+    """Lengths of rows, or a little more."""
+    return torch.linalg.vector_norm(vectors, dim=1) * (1 + _slack(vectors.shape[1]))
+
+
+def _unit(vectors: Floats, rows: Rows) -> torch.Tensor:
+    """`unit_vectors` in float32, sooner where squares of the vectors are ordinary numbers."""
+    chosen = np.array(vectors[rows])
+    if chosen.dtype == np.float32:
+        units = torch.from_numpy(chosen)
+        largest = units.abs().amax(dim=1)
+        if bool(((largest > 2.0**-40) & (largest < 2.0**40)).all()):
+            return units.div_(torch.linalg.vector_norm(units, dim=1)[:, None])
+    return torch.from_numpy(unit_vectors(vectors, rows).astype(np.float32))
+
+
+@cache
+def _signs(width: int) -> torch.Tensor:
+    drawn = np.random.default_rng(0).choice([-1.0, 1.0], size=width)
+    # 2**(HALVINGS / 2) is what all of `_turned` lengthens by.
+    return torch.from_numpy((drawn / 2 ** (HALVINGS // 2)).astype(np.float32))
+
+
+def _turned(vectors: torch.Tensor) -> torch.Tensor:
+    """Vectors [N, D] turned, all alike, [N, W]: a Hadamard transform of every 2**HALVINGS numbers.
+
+    A few large components, as embeddings of CLIP have them, make the step coarse for all others:
+    here each is shared out among 16. (Additions are exact to the last bit on every device; a
+    matrix product may be less, by a setting of torch.)
+    """
+    width = _width(vectors.shape[1])
+    turned = torch.nn.functional.pad(vectors, (0, width - vectors.shape[1])).mul_(_signs(width))
+    for halving in range(HALVINGS):
+        pairs = turned.view(len(turned), 2**halving, 2, -1)
+        mixed = torch.empty_like(pairs)
+        torch.add(pairs[:, :, 0], pairs[:, :, 1], out=mixed[:, :, 0])
+        torch.sub(pairs[:, :, 0], pairs[:, :, 1], out=mixed[:, :, 1])
+        turned = mixed.view(len(turned), width)
+    return turned
+
+
+def _prepare(
+    vectors: Floats, rows: slice, centre: torch.Tensor | None, group: int, device: str
+) -> _Whole:
+    """Rows of `vectors`, less the centre if there is one, as whole numbers.
+
+    A step serves `group` rows, so many places from one another; zeros fill up the last of them.
+    """
+    count, dimensions = rows.stop - rows.start, vectors.shape[1]
+    steps = -(-count // group)
+    turned = torch.zeros(steps * group, _width(dimensions))
+    for part in _blocks(rows, CHUNK):
+        unit = _unit(vectors, part)
+        unit = unit if centre is None else unit.sub_(centre)
+        turned[part.start - rows.start : part.stop - rows.start] = _turned(unit)
+
+    def largest(each: torch.Tensor) -> torch.Tensor:
+        return each.view(group, steps).amax(dim=0)
+
+    numbers = torch.empty(turned.shape, dtype=torch.int8)
+    length, error, of_row = torch.empty(3, len(turned))
+    for part in _blocks(slice(0, len(turned)), CHUNK):
+        of_row[part] = turned[part].abs().amax(dim=1)
+    step = largest(of_row) / _largest_number(dimensions)
+    step = torch.where(step > 0, step, 1.0)  # where all are the centre any step will do
+    of_row = step.repeat(group)
+    for part in _blocks(slice(0, len(turned)), CHUNK):
+        length[part] = _lengths(turned[part])
+        multiples = turned[part] / of_row[part, None]
+        whole = multiples.round()
+        numbers[part] = whole
+        error[part] = _lengths(multiples.sub_(whole)) * of_row[part]
+    slack = _slack(dimensions)
+    parts = (turned, numbers, step, largest(length) + slack, largest(error) + slack)
+    return _Whole(*(each.to(device) for each in parts), rows=rows)
+
+
+# ---- products ----
+
+
+@cache
+def _has_exact_products(device: str) -> bool:
+    """Whether this device multiplies 8-bit numbers and sums in 32 bits without an error.
+
+    Processors without such an instruction (avx512_vnni, avx_vnni, ...) may add two products in 16
+    bits, which is too little for the largest.
+    """
+    left = torch.full((64, 512), LARGEST, dtype=torch.int8, device=device)
+    left[1::2] *= -1
+    try:
+        products = torch._int_mm(left, left.T)
+    except (AttributeError, NotImplementedError, RuntimeError):
+        return False
+    return bool((products.abs() == 512 * LARGEST**2).all())
+
+
+def _products(queries: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
+    """Products of whole numbers [Q, W] and [R, W], exact: int32 [Q, R], or float32 where the
+    device has no such product of 8 bits.
+    """
+    if _has_exact_products(str(queries.device)):
+        # A GPU wants more than 16 rows.
+        short = max(0, 2 * GROUP - len(queries))
+        return torch._int_mm(torch.nn.functional.pad(queries, (0, 0, 0, short)), references.T)
+    return torch.mm(queries.float(), references.float().T)  # sums below 2**24: exact as well
+
+
+# ---- the search ----
+
+
+@dataclass
+class _Candidates:
+    """Pairs that may be neighbours, and the most that each pair's product with the centre left out
+    can be.
+    """
+
+    queries: NDArray[np.intp]
+    references: NDArray[np.intp]
+    most: NDArray[np.float32]
+
+    def chosen(self, which: NDArray[np.bool_]) -> "_Candidates":
+        return _Candidates(self.queries[which], self.references[which], self.most[which])
+
+
+class _Search:
+    """The neighbours of one set of queries, as far as the references have been seen."""
+
+    def __init__(
+        self, queries: Floats, references: Floats, k: int, sizes: _Sizes, device: str
+    ) -> None:
+        self.queries, self.references, self.k, self.sizes = queries, references, k, sizes
+        self.device = device
+        shape = len(queries), k
+        # The k largest lower bounds of each query.
+        self.least = torch.full(shape, -torch.inf, device=device)
+        # Queries with too many candidates: they will be compared with every reference.
+        self.hard = torch.zeros(len(queries), dtype=torch.bool, device=device)
+        self.looked_at = torch.zeros(len(queries), dtype=torch.int64, device=device)
+        self.waiting: list[_Candidates] = []
+        self.found = np.full(shape, -1, dtype=np.intp)
+        self.similarity = np.full(shape, -np.inf)
+
+    def scan(self, rows: slice, tiles: Sequence[_Whole]) -> None:
+        """Look among the references of tiles for candidates of some queries."""
+        asked = _prepare(self.queries, rows, None, 1, self.device)
+        for tile in tiles:
+            self._scan_tile(asked, tile)
+        if sum(len(each.queries) for each in self.waiting) > self.sizes.candidates:
+            self._compare_candidates()
+
+    def _scan_tile(self, asked: _Whole, tile: _Whole) -> None:
+        rows, count, groups = asked.rows, len(asked.step), len(tile.step)
+        products = _products(asked.numbers, tile.numbers)[:count]
+        products[:, tile.rows.stop - tile.rows.start :] = PADDING
+        products = products.view(count, GROUP, groups)
+        scale = asked.step[:, None] * tile.step
+        margin = asked.error[:, None] * tile.length
+        margin += (asked.length + asked.error)[:, None] * tile.error
+        largest = products.amax(dim=1) * scale
+        # A group's largest product is that of one reference: each bound is of another one.
+        bounds = torch.cat([self.least[rows], largest - margin], dim=1)
+        threshold = bounds.topk(self.k, dim=1).values[:, -1:]
+        near = largest + margin >= threshold
+        self.hard[rows] |= near.sum(dim=1) > max(groups // 2, 64)
+        near &= ~self.hard[rows, None]
+        query, group = near.nonzero(as_tuple=True)
+        most = products[query, :, group] * scale[query, group, None] + margin[query, group, None]
+        which, member = (most >= threshold[query]).nonzero(as_tuple=True)
+        reference = member * groups + group[which]
+        there = reference < tile.rows.stop - tile.rows.start
+        self._look_closer(asked, tile, query[which][there], reference[there])
+
+    def _look_closer(
+        self, asked: _Whole, tile: _Whole, query: torch.Tensor, reference: torch.Tensor
+    ) -> None:
+        """Multiply pairs, sorted by query, in float32: narrower bounds, for what they cost."""
+        rows = asked.rows
+        product = torch.empty(len(query), device=self.device)
+        for part in _blocks(slice(0, len(query)), self.sizes.closer):
+            left, right = asked.turned[query[part]], tile.turned[reference[part]]
+            product[part] = left.mul_(right).sum(dim=1)
+        longest = asked.length[query]
+        margin = _slack(asked.turned.shape[1]) * (longest + (1 + longest) * tile.length.max())
+        # Each query's bounds in a line of their own.
+        counts = query.bincount(minlength=len(asked.step))
+        place = torch.arange(len(query), device=self.device) - (counts.cumsum(0) - counts)[query]
+        width = self.k + int(counts.max())
+        bounds = torch.full((len(counts), width), -torch.inf, device=self.device)
+        bounds[:, : self.k] = self.least[rows]
+        bounds[query, self.k + place] = product - margin
+        self.least[rows] = bounds.topk(self.k, dim=1).values
+        self.looked_at[rows] += counts
+        self.hard[rows] |= self.looked_at[rows] > MOST_SHARE * len(self.references)
+        most = product + margin
+        left_over = most >= self.least[rows, -1][query]
+        if left_over.any():
+            query, reference, most = (each[left_over] for each in (query, reference, most))
+            self.waiting.append(
+                _Candidates(
+                    rows.start + query.cpu().numpy(),
+                    tile.rows.start + reference.cpu().numpy(),
+                    most.cpu().numpy(),
+                )
+            )
+
+    def _compare_candidates(self) -> None:
+        """Compare in fixed point what is still a candidate, and keep the k nearest of each query.
+
+        A query that has too many is hard: comparing it with all, by a matrix product, costs less.
+        """
+        waiting = _Candidates(
+            np.concatenate([each.queries for each in self.waiting]),
+            np.concatenate([each.references for each in self.waiting]),
+            np.concatenate([each.most for each in self.waiting]),
+        )
+        self.waiting = []
+        waiting = waiting.chosen(waiting.most >= self.least[:, -1].cpu().numpy()[waiting.queries])
+        counts = np.bincount(waiting.queries, minlength=len(self.queries))
+        too_many = torch.from_numpy(counts > max(64, len(self.references) // 128))
+        self.hard |= too_many.to(self.device)
+        waiting = waiting.chosen(~self.hard.cpu().numpy()[waiting.queries])
+        order = np.lexsort((waiting.references, waiting.queries))
+        query, reference = waiting.queries[order], waiting.references[order]
+        similarity = np.empty(len(query))
+        for part in _blocks(slice(0, len(query)), self.sizes.pairs):
+            similarity[part] = self._exact(query[part], reference[part])
+        self._keep_nearest(query, reference, similarity)
+
+    def _exact(self, query: NDArray[np.intp], reference: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Similarity of pairs as `nearest` has it: whole numbers in float64."""
+        similarity = np.empty(len(query))
+        columns, column = np.unique(reference, return_inverse=True)
+        lines, line = np.unique(query, return_inverse=True)
+        left, right = _fixed_points(self.queries, lines), _fixed_points(self.references, columns)
+        for part in _blocks(slice(0, len(query)), CHUNK):
+            np.einsum("ij,ij->i", left[line[part]], right[column[part]], out=similarity[part])
+        return similarity
+
+    def _keep_nearest(
+        self,
+        query: NDArray[np.intp],
+        reference: NDArray[np.intp],
+        similarity: NDArray[np.float64],
+    ) -> None:
+        """Merge compared pairs into the k nearest so far."""
+        touched = np.unique(query)
+        query = np.concatenate([query, np.repeat(touched, self.k)])
+        reference = np.concatenate([reference, self.found[touched].ravel()])
+        similarity = np.concatenate([similarity, self.similarity[touched].ravel()])
+        order = np.lexsort((reference, -similarity, query))
+        query = query[order]
+        starts = np.searchsorted(query, touched)
+        place = starts[:, None] + np.arange(self.k)
+        self.found[touched] = reference[order][place]
+        self.similarity[touched] = similarity[order][place]
+
+    def finish(self, memory: float) -> NDArray[np.intp]:
+        """The rows of the k nearest [Q, k], once all references have been seen."""
+        if self.waiting:
+            self._compare_candidates()
+        hard = np.flatnonzero(self.hard.cpu().numpy())
+        for part in _blocks(slice(0, len(hard)), self.sizes.queries):
+            rows = hard[part]
+            self.found[rows] = _compare_all(self.queries[rows], self.references, self.k, memory)
+        return self.found
+
+
+def _fixed_points(vectors: Floats, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    points = np.empty((len(rows), vectors.shape[1]))
+    for part in _blocks(slice(0, len(rows)), CHUNK):
+        points[part] = fixed_point(vectors, rows[part])
+    return points
