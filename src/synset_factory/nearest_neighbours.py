@@ -17,6 +17,8 @@ lower and an upper bound. The k-th largest lower bound seen so far, each of anot
 not above the similarity of the k-th neighbour: a reference whose upper bound is below it is none.
 """
 
+import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -35,13 +37,15 @@ FEW = 2048  # references: comparing no more than these in fixed point costs less
 GROUP = 16  # references that share a step, and of which only the largest product is looked at first
 CHUNK = 128  # vectors scaled at once: they then stay in the processor's cache
 LARGEST = 127  # of 8 bits
-HALVINGS = 4  # of `_turned`: 2**4 components are mixed
+HALVINGS = 8  # of `_turned`: 2**HALVINGS components are mixed
 PADDING = -(2**30)  # the product of a reference that is none, below every other
-SAMPLE = 4096  # references whose mean is the centre
+SAMPLE = 2048  # vectors of which the means are taken
+MOST_STRETCH = 8.0
 # A query for which more references than this share are looked at is compared with all instead.
 MOST_SHARE = 1 / 64
 # Queries and references multiplied at once: the products of a core's share stay in its cache.
 CPU_TILE, GPU_TILE = (512, 4096), (4096, 8192)
+GPU_PAIRS = 2**14  # multiplied at once
 
 
 def find_nearest(
@@ -65,13 +69,13 @@ def find_nearest(
     if len(references) <= FEW or k < 1:
         return [_compare_all(queries, references, k, memory) for queries in query_sets]
     sizes = _sizes(memory, references.shape[1], device)
-    searches = [_Search(queries, references, k, sizes, device) for queries in query_sets]
-    centre = _unit(references, np.linspace(0, len(references) - 1, SAMPLE).astype(np.intp)).mean(0)
+    frame = _frame(query_sets, references)
+    searches = [_Search(each, references, k, frame, sizes, device) for each in query_sets]
     pairs = len(references) * sum(map(len, query_sets))
     with tqdm(total=pairs, desc=label, unit="pair", unit_scale=True) as bar:
         for held in _blocks(slice(0, len(references)), sizes.held):
             tiles = [
-                _prepare(references, rows, centre, GROUP, device)
+                _prepare(references, rows, frame.of_references, GROUP, device)
                 for rows in _blocks(held, sizes.references)
             ]
             for search in searches:
@@ -100,7 +104,6 @@ class _Sizes:
     held: int  # references held as whole numbers
     candidates: int  # kept before they are compared in fixed point
     pairs: int  # compared in fixed point at once
-    closer: int  # pairs multiplied in float32 at once
 
 
 def _sizes(memory: float, dimensions: int, device: str) -> _Sizes:
@@ -119,7 +122,6 @@ def _sizes(memory: float, dimensions: int, device: str) -> _Sizes:
         held=references * min(tiles, 512),
         candidates=max(1024, int(budget / 8 / 100)),
         pairs=max(16, min(4096, int(budget / 8 / (32 * width)))),
-        closer=2**16 if device.startswith("cuda") else 2 * CHUNK,
     )
 
 
@@ -156,29 +158,73 @@ def _largest_number(dimensions: int) -> int:
 
 
 def _slack(dimensions: int) -> float:
-    """More than what float32, and the grid of `fixed_point`, can move a bound by.
+    """More than rounding can move a turned vector by: the grid of `fixed_point`, and float32.
 
-    With u = 2**-24: a unit vector has an error of (D / 2 + 3) u, what the grid moves it by is at
-    most sqrt(D) / 8 u, and subtracting the centre, turning and scaling by the step have 20 u.
-    Relative to itself a sum of D products has an error of (D + 1) u, a length of half of it.
+    With u = 2**-24: the grid moves a unit vector by at most sqrt(D) / 8 u, and this may be
+    stretched 8 times. Vectors are float64 until they are at most 16 long, and float32 costs them
+    less than 8 u of that when they are turned and divided by the step.
     """
-    return float((dimensions + 64) * 2.0**-24)
+    return float((math.sqrt(dimensions) + 256) * 2.0**-24)
 
 
 def _lengths(vectors: torch.Tensor) -> torch.Tensor:
     """Lengths of rows, or a little more."""
-    return torch.linalg.vector_norm(vectors, dim=1) * (1 + _slack(vectors.shape[1]))
+    return torch.linalg.vector_norm(vectors, dim=1) * (1 + _slack_of_sum(vectors.shape[1]))
 
 
-def _unit(vectors: Floats, rows: Rows) -> torch.Tensor:
-    """`unit_vectors` in float32, sooner where squares of the vectors are ordinary numbers."""
-    chosen = np.array(vectors[rows])
-    if chosen.dtype == np.float32:
-        units = torch.from_numpy(chosen)
-        largest = units.abs().amax(dim=1)
-        if bool(((largest > 2.0**-40) & (largest < 2.0**40)).all()):
-            return units.div_(torch.linalg.vector_norm(units, dim=1)[:, None])
-    return torch.from_numpy(unit_vectors(vectors, rows).astype(np.float32))
+def _slack_of_sum(width: int) -> float:
+    """More than float32 can move a sum of products by, in any order, relative to the lengths."""
+    return (width + 2) * 2.0**-24
+
+
+@dataclass(frozen=True)
+class _Map:
+    """x -> (x - centre) + stretch (x - centre).axis axis."""
+
+    centre: torch.Tensor  # [D] float64, like the axis, which is of unit length
+    axis: torch.Tensor
+    stretch: float
+
+    def __call__(self, vectors: torch.Tensor) -> torch.Tensor:
+        moved = vectors.sub_(self.centre)
+        return moved.addr_(moved @ self.axis, self.axis, alpha=self.stretch)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Where products of queries and references are taken: what they have in common is left out.
+
+    Embeddings of CLIP lie in a narrow cone. The references are taken from their mean. The queries
+    are not, or each reference would have a term of its own; instead they are shortened along
+    *their* mean, and the references lengthened along it as much: all products stay the same, and
+    the lengths that stand in the bounds are smaller.
+    """
+
+    of_queries: _Map
+    of_references: _Map
+
+
+def _sample(vectors: Floats) -> NDArray[np.float64]:
+    rows = np.linspace(0, len(vectors) - 1, min(SAMPLE, len(vectors))).astype(np.intp)
+    return unit_vectors(vectors, rows)
+
+
+def _frame(query_sets: Sequence[Floats], references: Floats) -> _Frame:
+    asked = np.concatenate([_sample(queries) for queries in query_sets if len(queries)])
+    there = _sample(references)
+    centre = there.mean(axis=0)
+    axis = asked.mean(axis=0)
+    length = np.linalg.norm(axis)
+    axis = axis / length if length > 0 else axis
+    spread = np.sqrt(np.mean(((there - centre) @ axis) ** 2))
+    share = np.sqrt(np.mean((asked @ axis) ** 2))
+    # Both are then equally long along the axis.
+    stretch = float(np.clip(np.sqrt(share / max(spread, 1e-9)), 1.0, MOST_STRETCH))
+    origin, axis = np.zeros_like(centre), torch.from_numpy(axis)
+    return _Frame(
+        of_queries=_Map(torch.from_numpy(origin), axis, 1 / stretch - 1),
+        of_references=_Map(torch.from_numpy(centre), axis, stretch - 1),
+    )
 
 
 @cache
@@ -207,9 +253,9 @@ def _turned(vectors: torch.Tensor) -> torch.Tensor:
 
 
 def _prepare(
-    vectors: Floats, rows: slice, centre: torch.Tensor | None, group: int, device: str
+    vectors: Floats, rows: slice, of_frame: _Map, group: int, device: str
 ) -> _Whole:
-    """Rows of `vectors`, less the centre if there is one, as whole numbers.
+    """Rows of `vectors`, in the frame, as whole numbers.
 
     A step serves `group` rows, so many places from one another; zeros fill up the last of them.
     """
@@ -217,9 +263,8 @@ def _prepare(
     steps = -(-count // group)
     turned = torch.zeros(steps * group, _width(dimensions))
     for part in _blocks(rows, CHUNK):
-        unit = _unit(vectors, part)
-        unit = unit if centre is None else unit.sub_(centre)
-        turned[part.start - rows.start : part.stop - rows.start] = _turned(unit)
+        moved = of_frame(torch.from_numpy(unit_vectors(vectors, part))).float()
+        turned[part.start - rows.start : part.stop - rows.start] = _turned(moved)
 
     def largest(each: torch.Tensor) -> torch.Tensor:
         return each.view(group, steps).amax(dim=0)
@@ -272,6 +317,49 @@ def _products(queries: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
     return torch.mm(queries.float(), references.float().T)  # sums below 2**24: exact as well
 
 
+def _products_of_pairs(
+    queries: torch.Tensor, references: torch.Tensor, query: torch.Tensor, reference: torch.Tensor
+) -> torch.Tensor:
+    """float32 products of pairs of rows, sorted by query."""
+    if queries.device.type == "cpu":
+        starts = torch.searchsorted(query, torch.arange(len(queries) + 1))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
+            where = torch.sparse_csr_tensor(
+                starts, reference, torch.zeros(len(query)), (len(queries), len(references))
+            )
+            return torch.sparse.sampled_addmm(where, queries, references.T).values()
+    parts = zip(query.split(GPU_PAIRS), reference.split(GPU_PAIRS), strict=True)
+    return torch.cat([(queries[left] * references[right]).sum(dim=1) for left, right in parts])
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Products of some queries with the references of a tile, and how far from the truth."""
+
+    products: torch.Tensor  # [Q, GROUP, groups], whole numbers
+    scale: torch.Tensor  # [Q, groups]: of the whole numbers
+    margin: torch.Tensor  # [Q, groups]
+    largest: torch.Tensor  # [Q, groups], scaled
+
+    @classmethod
+    def of(cls, asked: _Whole, tile: _Whole, products: torch.Tensor) -> "_Seen":
+        scale = asked.step[:, None] * tile.step
+        margin = asked.error[:, None] * tile.length
+        margin += (asked.length + asked.error)[:, None] * tile.error
+        return cls(products, scale, margin, products.amax(dim=1) * scale)
+
+    def pairs(self, near: torch.Tensor, threshold: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Queries and references, as numbers in the tile, that can reach the threshold [Q, 1]:
+        those of the groups that are `near` [Q, groups]. In the order of the queries.
+        """
+        query, group = near.nonzero(as_tuple=True)
+        most = self.products[query, :, group] * self.scale[query, group, None]
+        most += self.margin[query, group, None]
+        which, member = (most >= threshold[query]).nonzero(as_tuple=True)
+        return query[which], member * near.shape[1] + group[which]
+
+
 # ---- the search ----
 
 
@@ -293,10 +381,16 @@ class _Search:
     """The neighbours of one set of queries, as far as the references have been seen."""
 
     def __init__(
-        self, queries: Floats, references: Floats, k: int, sizes: _Sizes, device: str
+        self,
+        queries: Floats,
+        references: Floats,
+        k: int,
+        frame: _Frame,
+        sizes: _Sizes,
+        device: str,
     ) -> None:
-        self.queries, self.references, self.k, self.sizes = queries, references, k, sizes
-        self.device = device
+        self.queries, self.references, self.k = queries, references, k
+        self.frame, self.sizes, self.device = frame, sizes, device
         shape = len(queries), k
         # The k largest lower bounds of each query.
         self.least = torch.full(shape, -torch.inf, device=device)
@@ -309,66 +403,58 @@ class _Search:
 
     def scan(self, rows: slice, tiles: Sequence[_Whole]) -> None:
         """Look among the references of tiles for candidates of some queries."""
-        asked = _prepare(self.queries, rows, None, 1, self.device)
+        asked = _prepare(self.queries, rows, self.frame.of_queries, 1, self.device)
         for tile in tiles:
             self._scan_tile(asked, tile)
         if sum(len(each.queries) for each in self.waiting) > self.sizes.candidates:
             self._compare_candidates()
 
     def _scan_tile(self, asked: _Whole, tile: _Whole) -> None:
-        rows, count, groups = asked.rows, len(asked.step), len(tile.step)
+        rows, count = asked.rows, len(asked.step)
         products = _products(asked.numbers, tile.numbers)[:count]
         products[:, tile.rows.stop - tile.rows.start :] = PADDING
-        products = products.view(count, GROUP, groups)
-        scale = asked.step[:, None] * tile.step
-        margin = asked.error[:, None] * tile.length
-        margin += (asked.length + asked.error)[:, None] * tile.error
-        largest = products.amax(dim=1) * scale
+        seen = _Seen.of(asked, tile, products.view(count, GROUP, -1))
         # A group's largest product is that of one reference: each bound is of another one.
-        bounds = torch.cat([self.least[rows], largest - margin], dim=1)
+        bounds = torch.cat([self.least[rows], seen.largest - seen.margin], dim=1)
         threshold = bounds.topk(self.k, dim=1).values[:, -1:]
-        near = largest + margin >= threshold
-        self.hard[rows] |= near.sum(dim=1) > max(groups // 2, 64)
-        near &= ~self.hard[rows, None]
-        query, group = near.nonzero(as_tuple=True)
-        most = products[query, :, group] * scale[query, group, None] + margin[query, group, None]
-        which, member = (most >= threshold[query]).nonzero(as_tuple=True)
-        reference = member * groups + group[which]
-        there = reference < tile.rows.stop - tile.rows.start
-        self._look_closer(asked, tile, query[which][there], reference[there])
+        most = seen.largest + seen.margin
+        near = (most >= threshold) & ~self.hard[rows, None]
+        if near.any():
+            # Those that promise most, first: the others then meet a higher threshold.
+            best = seen.largest.topk(min(self.k, near.shape[1]), dim=1).indices
+            first = torch.zeros_like(near).scatter_(1, best, True)
+            self._look_closer(asked, tile, *seen.pairs(near & first, threshold))
+            threshold = self.least[rows, -1:]
+            near &= ~first & (most >= threshold)
+            self._look_closer(asked, tile, *seen.pairs(near, threshold))
 
     def _look_closer(
         self, asked: _Whole, tile: _Whole, query: torch.Tensor, reference: torch.Tensor
     ) -> None:
         """Multiply pairs, sorted by query, in float32: narrower bounds, for what they cost."""
+        there = reference < tile.rows.stop - tile.rows.start
+        query, reference = query[there], reference[there]
+        if not len(query):
+            return
         rows = asked.rows
-        product = torch.empty(len(query), device=self.device)
-        for part in _blocks(slice(0, len(query)), self.sizes.closer):
-            left, right = asked.turned[query[part]], tile.turned[reference[part]]
-            product[part] = left.mul_(right).sum(dim=1)
-        longest = asked.length[query]
-        margin = _slack(asked.turned.shape[1]) * (longest + (1 + longest) * tile.length.max())
+        product = _products_of_pairs(asked.turned, tile.turned, query, reference)
+        width, longest, farthest = asked.turned.shape[1], asked.length[query], tile.length.max()
+        margin = _slack(width) * (longest + farthest)
+        margin += _slack_of_sum(width) * longest * farthest
         # Each query's bounds in a line of their own.
         counts = query.bincount(minlength=len(asked.step))
         place = torch.arange(len(query), device=self.device) - (counts.cumsum(0) - counts)[query]
-        width = self.k + int(counts.max())
-        bounds = torch.full((len(counts), width), -torch.inf, device=self.device)
+        most_of_one = self.k + int(counts.max())
+        bounds = torch.full((len(counts), most_of_one), -torch.inf, device=self.device)
         bounds[:, : self.k] = self.least[rows]
         bounds[query, self.k + place] = product - margin
         self.least[rows] = bounds.topk(self.k, dim=1).values
         self.looked_at[rows] += counts
         self.hard[rows] |= self.looked_at[rows] > MOST_SHARE * len(self.references)
         most = product + margin
-        left_over = most >= self.least[rows, -1][query]
-        if left_over.any():
-            query, reference, most = (each[left_over] for each in (query, reference, most))
-            self.waiting.append(
-                _Candidates(
-                    rows.start + query.cpu().numpy(),
-                    tile.rows.start + reference.cpu().numpy(),
-                    most.cpu().numpy(),
-                )
-            )
+        left = most >= self.least[rows, -1][query]
+        query, reference, most = (each[left].cpu().numpy() for each in (query, reference, most))
+        self.waiting.append(_Candidates(rows.start + query, tile.rows.start + reference, most))
 
     def _compare_candidates(self) -> None:
         """Compare in fixed point what is still a candidate, and keep the k nearest of each query.
