@@ -18,7 +18,6 @@ not above the similarity of the k-th neighbour: a reference whose upper bound is
 """
 
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -40,7 +39,7 @@ LARGEST = 127  # of 8 bits
 HALVINGS = 8  # of `_turned`: 2**HALVINGS components are mixed
 PADDING = -(2**30)  # the product of a reference that is none, below every other
 SAMPLE = 2048  # vectors of which the means are taken
-MOST_STRETCH = 8.0
+MOST_STRETCH = 4.0
 # A query for which more references than this share are looked at is compared with all instead.
 MOST_SHARE = 1 / 64
 # Queries and references multiplied at once: the products of a core's share stay in its cache.
@@ -70,7 +69,8 @@ def find_nearest(
         return [_compare_all(queries, references, k, memory) for queries in query_sets]
     sizes = _sizes(memory, references.shape[1], device)
     frame = _frame(query_sets, references)
-    searches = [_Search(each, references, k, frame, sizes, device) for each in query_sets]
+    plan = _Plan(references, k, frame, sizes, device)
+    searches = [_Search(each, plan) for each in query_sets]
     pairs = len(references) * sum(map(len, query_sets))
     with tqdm(total=pairs, desc=label, unit="pair", unit_scale=True) as bar:
         for held in _blocks(slice(0, len(references)), sizes.held):
@@ -161,8 +161,8 @@ def _slack(dimensions: int) -> float:
     """More than rounding can move a turned vector by: the grid of `fixed_point`, and float32.
 
     With u = 2**-24: the grid moves a unit vector by at most sqrt(D) / 8 u, and this may be
-    stretched 8 times. Vectors are float64 until they are at most 16 long, and float32 costs them
-    less than 8 u of that when they are turned and divided by the step.
+    stretched 4 times. From there vectors, at most 8 long, are float32, which costs less than 30 u
+    of their length: 3 u at each halving, and 4 u where they begin and are divided by the step.
     """
     return float((math.sqrt(dimensions) + 256) * 2.0**-24)
 
@@ -231,25 +231,24 @@ def _frame(query_sets: Sequence[Floats], references: Floats) -> _Frame:
 def _signs(width: int) -> torch.Tensor:
     drawn = np.random.default_rng(0).choice([-1.0, 1.0], size=width)
     # 2**(HALVINGS / 2) is what all of `_turned` lengthens by.
-    return torch.from_numpy((drawn / 2 ** (HALVINGS // 2)).astype(np.float32))
+    return torch.from_numpy((drawn / 2 ** (HALVINGS // 2)).astype(np.float32))[:, None]
 
 
 def _turned(vectors: torch.Tensor) -> torch.Tensor:
     """Vectors [N, D] turned, all alike, [N, W]: a Hadamard transform of every 2**HALVINGS numbers.
 
-    A few large components, as embeddings of CLIP have them, make the step coarse for all others:
-    here each is shared out among 16. (Additions are exact to the last bit on every device; a
-    matrix product may be less, by a setting of torch.)
+    Large components, as embeddings have some, make the step coarse for all others: here each is
+    shared out. (Not by a matrix product: a setting of torch may take bits from that.)
     """
-    width = _width(vectors.shape[1])
-    turned = torch.nn.functional.pad(vectors, (0, width - vectors.shape[1])).mul_(_signs(width))
+    count, dimensions = vectors.shape
+    turned = torch.zeros(_width(dimensions), count)  # a long last axis is quick
+    turned[:dimensions] = vectors.T
+    turned *= _signs(len(turned))
     for halving in range(HALVINGS):
-        pairs = turned.view(len(turned), 2**halving, 2, -1)
-        mixed = torch.empty_like(pairs)
-        torch.add(pairs[:, :, 0], pairs[:, :, 1], out=mixed[:, :, 0])
-        torch.sub(pairs[:, :, 0], pairs[:, :, 1], out=mixed[:, :, 1])
-        turned = mixed.view(len(turned), width)
-    return turned
+        left, right = turned.view(2**halving, 2, -1, count).unbind(1)
+        left += right
+        torch.sub(left, right, alpha=2, out=right)
+    return turned.T
 
 
 def _prepare(
@@ -263,7 +262,7 @@ def _prepare(
     steps = -(-count // group)
     turned = torch.zeros(steps * group, _width(dimensions))
     for part in _blocks(rows, CHUNK):
-        moved = of_frame(torch.from_numpy(unit_vectors(vectors, part))).float()
+        moved = of_frame(torch.from_numpy(unit_vectors(vectors, part)))
         turned[part.start - rows.start : part.stop - rows.start] = _turned(moved)
 
     def largest(each: torch.Tensor) -> torch.Tensor:
@@ -306,31 +305,34 @@ def _has_exact_products(device: str) -> bool:
     return bool((products.abs() == 512 * LARGEST**2).all())
 
 
-def _products(queries: torch.Tensor, references: torch.Tensor) -> torch.Tensor:
-    """Products of whole numbers [Q, W] and [R, W], exact: int32 [Q, R], or float32 where the
-    device has no such product of 8 bits.
+def _products(
+    queries: torch.Tensor, references: torch.Tensor, room: torch.Tensor
+) -> torch.Tensor:
+    """Products of whole numbers [Q, W] and [R, W], exact, in `room`: int32 [Q, R], or float32
+    where the device has no such product of 8 bits.
     """
-    if _has_exact_products(str(queries.device)):
-        # A GPU wants more than 16 rows.
-        short = max(0, 2 * GROUP - len(queries))
-        return torch._int_mm(torch.nn.functional.pad(queries, (0, 0, 0, short)), references.T)
-    return torch.mm(queries.float(), references.float().T)  # sums below 2**24: exact as well
+    # A GPU wants more than 16 rows.
+    count = max(len(queries), 2 * GROUP)
+    queries = torch.nn.functional.pad(queries, (0, 0, 0, count - len(queries)))
+    products = room[: count * len(references)].view(count, len(references))
+    if room.dtype == torch.int32:
+        return torch._int_mm(queries, references.T, out=products)
+    # Sums are below 2**24: exact as well, in any order.
+    return torch.mm(queries.float(), references.float().T, out=products)
 
 
 def _products_of_pairs(
     queries: torch.Tensor, references: torch.Tensor, query: torch.Tensor, reference: torch.Tensor
 ) -> torch.Tensor:
-    """float32 products of pairs of rows, sorted by query."""
-    if queries.device.type == "cpu":
-        starts = torch.searchsorted(query, torch.arange(len(queries) + 1))
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
-            where = torch.sparse_csr_tensor(
-                starts, reference, torch.zeros(len(query)), (len(queries), len(references))
-            )
-            return torch.sparse.sampled_addmm(where, queries, references.T).values()
-    parts = zip(query.split(GPU_PAIRS), reference.split(GPU_PAIRS), strict=True)
-    return torch.cat([(queries[left] * references[right]).sum(dim=1) for left, right in parts])
+    """float32 products of pairs of rows."""
+    size = GPU_PAIRS if queries.is_cuda else CHUNK
+    parts = zip(query.split(size), reference.split(size), strict=True)
+    return torch.cat(
+        [
+            queries.index_select(0, left).mul_(references.index_select(0, right)).sum(dim=1)
+            for left, right in parts
+        ]
+    )
 
 
 @dataclass(frozen=True)
@@ -377,21 +379,28 @@ class _Candidates:
         return _Candidates(self.queries[which], self.references[which], self.most[which])
 
 
+class _Plan:
+    """What the searches of all query sets have in common."""
+
+    def __init__(
+        self, references: Floats, k: int, frame: _Frame, sizes: _Sizes, device: str
+    ) -> None:
+        self.references, self.k, self.frame = references, k, frame
+        self.sizes, self.device = sizes, device
+        # Of the products that are under way: always the same, since getting it anew takes time.
+        self.room = torch.empty(
+            max(sizes.queries, 2 * GROUP) * sizes.references,
+            dtype=torch.int32 if _has_exact_products(device) else torch.float32,
+            device=device,
+        )
+
+
 class _Search:
     """The neighbours of one set of queries, as far as the references have been seen."""
 
-    def __init__(
-        self,
-        queries: Floats,
-        references: Floats,
-        k: int,
-        frame: _Frame,
-        sizes: _Sizes,
-        device: str,
-    ) -> None:
-        self.queries, self.references, self.k = queries, references, k
-        self.frame, self.sizes, self.device = frame, sizes, device
-        shape = len(queries), k
+    def __init__(self, queries: Floats, plan: _Plan) -> None:
+        self.queries, self.plan, device = queries, plan, plan.device
+        shape = len(queries), plan.k
         # The k largest lower bounds of each query.
         self.least = torch.full(shape, -torch.inf, device=device)
         # Queries with too many candidates: they will be compared with every reference.
@@ -403,30 +412,35 @@ class _Search:
 
     def scan(self, rows: slice, tiles: Sequence[_Whole]) -> None:
         """Look among the references of tiles for candidates of some queries."""
-        asked = _prepare(self.queries, rows, self.frame.of_queries, 1, self.device)
+        asked = _prepare(self.queries, rows, self.plan.frame.of_queries, 1, self.plan.device)
         for tile in tiles:
             self._scan_tile(asked, tile)
-        if sum(len(each.queries) for each in self.waiting) > self.sizes.candidates:
+        if sum(len(each.queries) for each in self.waiting) > self.plan.sizes.candidates:
             self._compare_candidates()
 
     def _scan_tile(self, asked: _Whole, tile: _Whole) -> None:
         rows, count = asked.rows, len(asked.step)
-        products = _products(asked.numbers, tile.numbers)[:count]
+        products = _products(asked.numbers, tile.numbers, self.plan.room)[:count]
         products[:, tile.rows.stop - tile.rows.start :] = PADDING
         seen = _Seen.of(asked, tile, products.view(count, GROUP, -1))
-        # A group's largest product is that of one reference: each bound is of another one.
-        bounds = torch.cat([self.least[rows], seen.largest - seen.margin], dim=1)
-        threshold = bounds.topk(self.k, dim=1).values[:, -1:]
         most = seen.largest + seen.margin
+        threshold = self.least[rows, -1:].clone()
         near = (most >= threshold) & ~self.hard[rows, None]
-        if near.any():
-            # Those that promise most, first: the others then meet a higher threshold.
-            best = seen.largest.topk(min(self.k, near.shape[1]), dim=1).indices
-            first = torch.zeros_like(near).scatter_(1, best, True)
-            self._look_closer(asked, tile, *seen.pairs(near & first, threshold))
-            threshold = self.least[rows, -1:]
-            near &= ~first & (most >= threshold)
-            self._look_closer(asked, tile, *seen.pairs(near, threshold))
+        some = near.any(dim=1).nonzero()[:, 0]
+        if not len(some):
+            return
+        # A group's largest product is that of one reference: each bound is of another one.
+        least = (seen.largest - seen.margin)[some]
+        bounds = torch.cat([self.least[rows][some], least], dim=1)
+        threshold[some] = bounds.topk(self.plan.k, dim=1).values[:, -1:]
+        near &= most >= threshold
+        # Those that promise most, first: the others then meet a higher threshold.
+        best = torch.zeros_like(near)
+        best[some] = best[some].scatter_(1, least.topk(min(self.plan.k, least.shape[1])).indices, True)
+        self._look_closer(asked, tile, *seen.pairs(near & best, threshold))
+        threshold = self.least[rows, -1:]
+        near &= ~best & (most >= threshold)
+        self._look_closer(asked, tile, *seen.pairs(near, threshold))
 
     def _look_closer(
         self, asked: _Whole, tile: _Whole, query: torch.Tensor, reference: torch.Tensor
@@ -443,14 +457,14 @@ class _Search:
         margin += _slack_of_sum(width) * longest * farthest
         # Each query's bounds in a line of their own.
         counts = query.bincount(minlength=len(asked.step))
-        place = torch.arange(len(query), device=self.device) - (counts.cumsum(0) - counts)[query]
-        most_of_one = self.k + int(counts.max())
-        bounds = torch.full((len(counts), most_of_one), -torch.inf, device=self.device)
-        bounds[:, : self.k] = self.least[rows]
-        bounds[query, self.k + place] = product - margin
-        self.least[rows] = bounds.topk(self.k, dim=1).values
+        place = torch.arange(len(query), device=self.plan.device) - (counts.cumsum(0) - counts)[query]
+        most_of_one = self.plan.k + int(counts.max())
+        bounds = torch.full((len(counts), most_of_one), -torch.inf, device=self.plan.device)
+        bounds[:, : self.plan.k] = self.least[rows]
+        bounds[query, self.plan.k + place] = product - margin
+        self.least[rows] = bounds.topk(self.plan.k, dim=1).values
         self.looked_at[rows] += counts
-        self.hard[rows] |= self.looked_at[rows] > MOST_SHARE * len(self.references)
+        self.hard[rows] |= self.looked_at[rows] > MOST_SHARE * len(self.plan.references)
         most = product + margin
         left = most >= self.least[rows, -1][query]
         query, reference, most = (each[left].cpu().numpy() for each in (query, reference, most))
@@ -469,13 +483,13 @@ class _Search:
         self.waiting = []
         waiting = waiting.chosen(waiting.most >= self.least[:, -1].cpu().numpy()[waiting.queries])
         counts = np.bincount(waiting.queries, minlength=len(self.queries))
-        too_many = torch.from_numpy(counts > max(64, len(self.references) // 128))
-        self.hard |= too_many.to(self.device)
+        too_many = torch.from_numpy(counts > max(64, len(self.plan.references) // 128))
+        self.hard |= too_many.to(self.plan.device)
         waiting = waiting.chosen(~self.hard.cpu().numpy()[waiting.queries])
         order = np.lexsort((waiting.references, waiting.queries))
         query, reference = waiting.queries[order], waiting.references[order]
         similarity = np.empty(len(query))
-        for part in _blocks(slice(0, len(query)), self.sizes.pairs):
+        for part in _blocks(slice(0, len(query)), self.plan.sizes.pairs):
             similarity[part] = self._exact(query[part], reference[part])
         self._keep_nearest(query, reference, similarity)
 
@@ -484,7 +498,7 @@ class _Search:
         similarity = np.empty(len(query))
         columns, column = np.unique(reference, return_inverse=True)
         lines, line = np.unique(query, return_inverse=True)
-        left, right = _fixed_points(self.queries, lines), _fixed_points(self.references, columns)
+        left, right = _fixed_points(self.queries, lines), _fixed_points(self.plan.references, columns)
         for part in _blocks(slice(0, len(query)), CHUNK):
             np.einsum("ij,ij->i", left[line[part]], right[column[part]], out=similarity[part])
         return similarity
@@ -497,13 +511,13 @@ class _Search:
     ) -> None:
         """Merge compared pairs into the k nearest so far."""
         touched = np.unique(query)
-        query = np.concatenate([query, np.repeat(touched, self.k)])
+        query = np.concatenate([query, np.repeat(touched, self.plan.k)])
         reference = np.concatenate([reference, self.found[touched].ravel()])
         similarity = np.concatenate([similarity, self.similarity[touched].ravel()])
         order = np.lexsort((reference, -similarity, query))
         query = query[order]
         starts = np.searchsorted(query, touched)
-        place = starts[:, None] + np.arange(self.k)
+        place = starts[:, None] + np.arange(self.plan.k)
         self.found[touched] = reference[order][place]
         self.similarity[touched] = similarity[order][place]
 
@@ -512,9 +526,9 @@ class _Search:
         if self.waiting:
             self._compare_candidates()
         hard = np.flatnonzero(self.hard.cpu().numpy())
-        for part in _blocks(slice(0, len(hard)), self.sizes.queries):
+        for part in _blocks(slice(0, len(hard)), self.plan.sizes.queries):
             rows = hard[part]
-            self.found[rows] = _compare_all(self.queries[rows], self.references, self.k, memory)
+            self.found[rows] = _compare_all(self.queries[rows], self.plan.references, self.plan.k, memory)
         return self.found
 
 
