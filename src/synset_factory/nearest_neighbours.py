@@ -33,7 +33,7 @@ from synset_factory.measures.vectors import Floats, fixed_point, unit_vectors
 Rows = slice | NDArray[np.intp]
 
 FEW = 2048  # references: comparing no more than these in fixed point costs less than sifting them
-GROUP = 16  # references that share a step, and of which only the largest product is looked at first
+GROUP = 32  # references that share a step, and of which only the largest product is looked at first
 CHUNK = 128  # vectors scaled at once: they then stay in the processor's cache
 LARGEST = 127  # of 8 bits
 HALVINGS = 8  # of `_turned`: 2**HALVINGS components are mixed
@@ -241,8 +241,9 @@ def _turned(vectors: torch.Tensor) -> torch.Tensor:
     shared out. (Not by a matrix product: a setting of torch may take bits from that.)
     """
     count, dimensions = vectors.shape
-    turned = torch.zeros(_width(dimensions), count)  # a long last axis is quick
-    turned[:dimensions] = vectors.T
+    turned = torch.empty(_width(dimensions), count)  # a long last axis is quick
+    turned[:dimensions] = vectors.float().T
+    turned[dimensions:] = 0.0
     turned *= _signs(len(turned))
     for halving in range(HALVINGS):
         left, right = turned.view(2**halving, 2, -1, count).unbind(1)
@@ -312,7 +313,7 @@ def _products(
     where the device has no such product of 8 bits.
     """
     # A GPU wants more than 16 rows.
-    count = max(len(queries), 2 * GROUP)
+    count = max(len(queries), GROUP)
     queries = torch.nn.functional.pad(queries, (0, 0, 0, count - len(queries)))
     products = room[: count * len(references)].view(count, len(references))
     if room.dtype == torch.int32:
@@ -389,7 +390,7 @@ class _Plan:
         self.sizes, self.device = sizes, device
         # Of the products that are under way: always the same, since getting it anew takes time.
         self.room = torch.empty(
-            max(sizes.queries, 2 * GROUP) * sizes.references,
+            max(sizes.queries, GROUP) * sizes.references,
             dtype=torch.int32 if _has_exact_products(device) else torch.float32,
             device=device,
         )
