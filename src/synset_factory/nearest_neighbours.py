@@ -65,7 +65,7 @@ def find_nearest(
     query_sets: each [Q, D]; references: [R, D]. Returns rows of `references`, each [Q, min(k, R)].
     Raises ValueError for no references, k < 1 or an embedding without a direction.
     """
-    if len(references) <= FEW or k < 1:
+    if len(references) <= FEW or k < 1 or not any(map(len, query_sets)):
         return [_compare_all(queries, references, k, memory) for queries in query_sets]
     sizes = _sizes(memory, references.shape[1], device)
     frame = _frame(query_sets, references)
@@ -85,13 +85,9 @@ def find_nearest(
     return [search.finish(memory) for search in searches]
 
 
-def _compare_all(
-    queries: Floats, references: Floats, k: int, memory: float
-) -> NDArray[np.intp]:
+def _compare_all(queries: Floats, references: Floats, k: int, memory: float) -> NDArray[np.intp]:
     query_block, reference_block = block_sizes(memory, references.shape[1])
-    return nearest(
-        queries, references, k, query_block=query_block, reference_block=reference_block
-    )
+    return nearest(queries, references, k, query_block=query_block, reference_block=reference_block)
 
 
 # ---- how much at once ----
@@ -252,9 +248,7 @@ def _turned(vectors: torch.Tensor) -> torch.Tensor:
     return turned.T
 
 
-def _prepare(
-    vectors: Floats, rows: slice, of_frame: _Map, group: int, device: str
-) -> _Whole:
+def _prepare(vectors: Floats, rows: slice, of_frame: _Map, group: int, device: str) -> _Whole:
     """Rows of `vectors`, in the frame, as whole numbers.
 
     A step serves `group` rows, so many places from one another; zeros fill up the last of them.
@@ -306,9 +300,7 @@ def _has_exact_products(device: str) -> bool:
     return bool((products.abs() == 512 * LARGEST**2).all())
 
 
-def _products(
-    queries: torch.Tensor, references: torch.Tensor, room: torch.Tensor
-) -> torch.Tensor:
+def _products(queries: torch.Tensor, references: torch.Tensor, room: torch.Tensor) -> torch.Tensor:
     """Products of whole numbers [Q, W] and [R, W], exact, in `room`: int32 [Q, R], or float32
     where the device has no such product of 8 bits.
     """
@@ -437,7 +429,9 @@ class _Search:
         near &= most >= threshold
         # Those that promise most, first: the others then meet a higher threshold.
         best = torch.zeros_like(near)
-        best[some] = best[some].scatter_(1, least.topk(min(self.plan.k, least.shape[1])).indices, True)
+        best[some] = best[some].scatter_(
+            1, least.topk(min(self.plan.k, least.shape[1])).indices, True
+        )
         self._look_closer(asked, tile, *seen.pairs(near & best, threshold))
         threshold = self.least[rows, -1:]
         near &= ~best & (most >= threshold)
@@ -458,7 +452,9 @@ class _Search:
         margin += _slack_of_sum(width) * longest * farthest
         # Each query's bounds in a line of their own.
         counts = query.bincount(minlength=len(asked.step))
-        place = torch.arange(len(query), device=self.plan.device) - (counts.cumsum(0) - counts)[query]
+        place = (
+            torch.arange(len(query), device=self.plan.device) - (counts.cumsum(0) - counts)[query]
+        )
         most_of_one = self.plan.k + int(counts.max())
         bounds = torch.full((len(counts), most_of_one), -torch.inf, device=self.plan.device)
         bounds[:, : self.plan.k] = self.least[rows]
@@ -499,7 +495,10 @@ class _Search:
         similarity = np.empty(len(query))
         columns, column = np.unique(reference, return_inverse=True)
         lines, line = np.unique(query, return_inverse=True)
-        left, right = _fixed_points(self.queries, lines), _fixed_points(self.plan.references, columns)
+        left, right = (
+            _fixed_points(self.queries, lines),
+            _fixed_points(self.plan.references, columns),
+        )
         for part in _blocks(slice(0, len(query)), CHUNK):
             np.einsum("ij,ij->i", left[line[part]], right[column[part]], out=similarity[part])
         return similarity
@@ -529,7 +528,9 @@ class _Search:
         hard = np.flatnonzero(self.hard.cpu().numpy())
         for part in _blocks(slice(0, len(hard)), self.plan.sizes.queries):
             rows = hard[part]
-            self.found[rows] = _compare_all(self.queries[rows], self.plan.references, self.plan.k, memory)
+            self.found[rows] = _compare_all(
+                self.queries[rows], self.plan.references, self.plan.k, memory
+            )
         return self.found
 
 
