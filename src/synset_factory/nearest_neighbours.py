@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from synset_factory.measures.knn import GIBIBYTE, block_sizes, nearest
+from synset_factory.measures.knn import GIBIBYTE, QUERY_BLOCK, block_sizes, nearest
 from synset_factory.measures.vectors import Floats, fixed_point, unit_vectors
 
 Rows = slice | NDArray[np.intp]
@@ -82,6 +82,7 @@ def find_nearest(
                 for rows in _blocks(slice(0, len(search.queries)), sizes.queries):
                     search.scan(rows, tiles)
                     bar.update((rows.stop - rows.start) * (held.stop - held.start))
+            del tiles  # the room is wanted
     return [search.finish(memory) for search in searches]
 
 
@@ -108,7 +109,7 @@ def _sizes(memory: float, dimensions: int, device: str) -> _Sizes:
     budget = min(memory, 2.0**20) * GIBIBYTE
     width = _width(dimensions)
     # Products and what is picked from them; the references as float32, and while they are turned.
-    while references > GROUP and (24 * queries + 8 * width) * references > budget / 4:
+    while references > GROUP and (48 * queries + 8 * width) * references > budget / 4:
         queries, references = max(queries // 2, 1), references // 2
     # What is held beside them: whole numbers and float32.
     tiles = max(1, int(budget / 2 / (5 * references * width)))
@@ -339,6 +340,7 @@ class _Seen:
 
     @classmethod
     def of(cls, asked: _Whole, tile: _Whole, products: torch.Tensor) -> "_Seen":
+        """See the module's docstring: products are x.y, in steps of both."""
         scale = asked.step[:, None] * tile.step
         margin = asked.error[:, None] * tile.length
         margin += (asked.length + asked.error)[:, None] * tile.error
@@ -412,60 +414,62 @@ class _Search:
             self._compare_candidates()
 
     def _scan_tile(self, asked: _Whole, tile: _Whole) -> None:
-        rows, count = asked.rows, len(asked.step)
+        rows, count, k = asked.rows, len(asked.step), self.plan.k
         products = _products(asked.numbers, tile.numbers, self.plan.room)[:count]
         products[:, tile.rows.stop - tile.rows.start :] = PADDING
         seen = _Seen.of(asked, tile, products.view(count, GROUP, -1))
         most = seen.largest + seen.margin
-        threshold = self.least[rows, -1:].clone()
-        near = (most >= threshold) & ~self.hard[rows, None]
+        near = (most >= self.least[rows, -1:]) & ~self.hard[rows, None]
         some = near.any(dim=1).nonzero()[:, 0]
         if not len(some):
             return
         # A group's largest product is that of one reference: each bound is of another one.
         least = (seen.largest - seen.margin)[some]
         bounds = torch.cat([self.least[rows][some], least], dim=1)
-        threshold[some] = bounds.topk(self.plan.k, dim=1).values[:, -1:]
+        threshold = self.least[rows, -1:].clone()
+        threshold[some] = bounds.topk(k, dim=1).values[:, -1:]
         near &= most >= threshold
         # Those that promise most, first: the others then meet a higher threshold.
-        best = torch.zeros_like(near)
-        best[some] = best[some].scatter_(
-            1, least.topk(min(self.plan.k, least.shape[1])).indices, True
-        )
-        self._look_closer(asked, tile, *seen.pairs(near & best, threshold))
+        first = torch.zeros_like(least, dtype=torch.bool)
+        first.scatter_(1, least.topk(min(k, least.shape[1]), dim=1).indices, True)
+        later = near.clone()
+        later[some] &= ~first
+        self._look_closer(asked, tile, *seen.pairs(near & ~later, threshold))
         threshold = self.least[rows, -1:]
-        near &= ~best & (most >= threshold)
-        self._look_closer(asked, tile, *seen.pairs(near, threshold))
+        later &= (most >= threshold) & ~self.hard[rows, None]
+        self._look_closer(asked, tile, *seen.pairs(later, threshold))
 
     def _look_closer(
         self, asked: _Whole, tile: _Whole, query: torch.Tensor, reference: torch.Tensor
     ) -> None:
-        """Multiply pairs, sorted by query, in float32: narrower bounds, for what they cost."""
-        there = reference < tile.rows.stop - tile.rows.start
-        query, reference = query[there], reference[there]
+        """Multiply pairs of an asked query and a reference of the tile in float32, which bounds
+        them narrowly, and keep those that are still candidates. They are sorted by query.
+        """
+        rows = asked.rows
+        self.looked_at[rows] += query.bincount(minlength=len(asked.step))
+        self.hard[rows] |= self.looked_at[rows] > MOST_SHARE * len(self.plan.references)
+        of_use = (reference < tile.rows.stop - tile.rows.start) & ~self.hard[rows][query]
+        query, reference = query[of_use], reference[of_use]
         if not len(query):
             return
-        rows = asked.rows
         product = _products_of_pairs(asked.turned, tile.turned, query, reference)
         width, longest, farthest = asked.turned.shape[1], asked.length[query], tile.length.max()
         margin = _slack(width) * (longest + farthest)
         margin += _slack_of_sum(width) * longest * farthest
-        # Each query's bounds in a line of their own.
-        counts = query.bincount(minlength=len(asked.step))
-        place = (
-            torch.arange(len(query), device=self.plan.device) - (counts.cumsum(0) - counts)[query]
-        )
-        most_of_one = self.plan.k + int(counts.max())
-        bounds = torch.full((len(counts), most_of_one), -torch.inf, device=self.plan.device)
-        bounds[:, : self.plan.k] = self.least[rows]
-        bounds[query, self.plan.k + place] = product - margin
-        self.least[rows] = bounds.topk(self.plan.k, dim=1).values
-        self.looked_at[rows] += counts
-        self.hard[rows] |= self.looked_at[rows] > MOST_SHARE * len(self.plan.references)
+        self._raise_least(rows, query, product - margin)
         most = product + margin
         left = most >= self.least[rows, -1][query]
         query, reference, most = (each[left].cpu().numpy() for each in (query, reference, most))
         self.waiting.append(_Candidates(rows.start + query, tile.rows.start + reference, most))
+
+    def _raise_least(self, rows: slice, query: torch.Tensor, least: torch.Tensor) -> None:
+        """Merge lower bounds, each of another reference, into the k largest of their queries."""
+        counts = query.bincount(minlength=rows.stop - rows.start)
+        place = torch.arange(len(query), device=query.device) - (counts.cumsum(0) - counts)[query]
+        bounds = least.new_full((len(counts), int(counts.max())), -torch.inf)
+        bounds[query, place] = least
+        bounds = torch.cat([self.least[rows], bounds], dim=1)
+        self.least[rows] = bounds.topk(self.plan.k, dim=1).values
 
     def _compare_candidates(self) -> None:
         """Compare in fixed point what is still a candidate, and keep the k nearest of each query.
@@ -495,10 +499,8 @@ class _Search:
         similarity = np.empty(len(query))
         columns, column = np.unique(reference, return_inverse=True)
         lines, line = np.unique(query, return_inverse=True)
-        left, right = (
-            _fixed_points(self.queries, lines),
-            _fixed_points(self.plan.references, columns),
-        )
+        left = _fixed_points(self.queries, lines)
+        right = _fixed_points(self.plan.references, columns)
         for part in _blocks(slice(0, len(query)), CHUNK):
             np.einsum("ij,ij->i", left[line[part]], right[column[part]], out=similarity[part])
         return similarity
@@ -525,12 +527,10 @@ class _Search:
         """The rows of the k nearest [Q, k], once all references have been seen."""
         if self.waiting:
             self._compare_candidates()
-        hard = np.flatnonzero(self.hard.cpu().numpy())
-        for part in _blocks(slice(0, len(hard)), self.plan.sizes.queries):
+        hard, references = np.flatnonzero(self.hard.cpu().numpy()), self.plan.references
+        for part in _blocks(slice(0, len(hard)), QUERY_BLOCK):
             rows = hard[part]
-            self.found[rows] = _compare_all(
-                self.queries[rows], self.plan.references, self.plan.k, memory
-            )
+            self.found[rows] = _compare_all(self.queries[rows], references, self.plan.k, memory)
         return self.found
 
 

@@ -1,6 +1,6 @@
 """Stage `classifier_embed`: embeddings of a set's images in the space of a classifier.
 
-Stage `classifier_space` compares them. A stage a set: a set that changes is embedded anew, no other.
+Stage `classifier_space` compares them. A set that changes is embedded anew, and no other.
 """
 
 from dataclasses import dataclass
