@@ -70,7 +70,9 @@ def one_direction(seed: int, rows: int) -> np.ndarray:
 def few_components(seed: int, rows: int) -> np.ndarray:
     """Nearly all components are 0, as after a classifier's last activation."""
     rng = np.random.default_rng(seed)
-    return (rng.random((rows, 50)) * (rng.random((rows, 50)) < 0.1) + np.eye(50)[0] / 9).astype("f4")
+    return (rng.random((rows, 50)) * (rng.random((rows, 50)) < 0.1) + np.eye(50)[0] / 9).astype(
+        "f4"
+    )
 
 
 KINDS = [like_clip, uniform, near_ties, exact_ties, one_direction, few_components]
@@ -90,11 +92,11 @@ def test_the_answer_is_that_of_the_exact_search(kind, k: int, device: str) -> No
     assert np.array_equal(found, nearest(queries, references, k))
 
 
-@settings(deadline=None, derandomize=True, max_examples=40)
+@settings(deadline=None, derandomize=True, max_examples=25)
 @given(
     seed=st.integers(0, 2**32 - 1),
     kinds=st.tuples(st.sampled_from(KINDS[2:5]), st.sampled_from([1, 3, 11, 400])),
-    sizes=st.tuples(st.integers(1, 40), st.integers(1, 300)),
+    sizes=st.tuples(st.integers(1, 20), st.integers(1, 200)),
     memory=st.sampled_from([1e-6, 1e-4, 1e-3, 1.0]),
 )
 def test_any_sizes_and_memory_give_the_same(seed, kinds, sizes, memory: float) -> None:
@@ -106,13 +108,12 @@ def test_any_sizes_and_memory_give_the_same(seed, kinds, sizes, memory: float) -
     assert np.array_equal(found, nearest(queries, references, k))
 
 
-@pytest.mark.parametrize("memory", [1e-4, 1e-3, 0.5])
+@pytest.mark.parametrize("memory", [2e-3, 0.5])
 def test_sets_that_are_asked_together_are_answered_as_alone(memory: float) -> None:
-    references = like_clip(0, 5000)
-    sets = [like_clip(1, 300), uniform(2, 50)[:0].repeat(3, axis=1), like_clip(3, 90)]
-    sets[1] = np.zeros((0, 96), dtype=np.float32)
+    references = like_clip(0, 2000)
+    sets = [like_clip(1, 120), like_clip(2, 1)[:0], like_clip(3, 50)]
     together = find_nearest(sets, references, 5, memory=memory)
-    assert [len(found) for found in together] == [300, 0, 90]
+    assert [len(found) for found in together] == [120, 0, 50]
     for queries, found in zip(sets, together, strict=True):
         assert np.array_equal(found, nearest(queries, references, 5))
 
@@ -148,9 +149,7 @@ def bounds_of(queries: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, 
     """
     frame = nearest_neighbours._frame([queries], references)
     group, rows = nearest_neighbours.GROUP, slice(0, len(references))
-    asked = nearest_neighbours._prepare(
-        queries, slice(0, len(queries)), frame.of_queries, 1, "cpu"
-    )
+    asked = nearest_neighbours._prepare(queries, slice(0, len(queries)), frame.of_queries, 1, "cpu")
     tile = nearest_neighbours._prepare(references, rows, frame.of_references, group, "cpu")
     products = asked.numbers.double() @ tile.numbers.double().T
     seen = nearest_neighbours._Seen.of(asked, tile, products.view(len(queries), group, -1))
@@ -207,10 +206,9 @@ def test_what_bounds_cannot_settle_is_compared_with_all(monkeypatch: pytest.Monk
         return nearest(queries, *others[:2])
 
     monkeypatch.setattr(nearest_neighbours, "_compare_all", spied)
-    # Of six classes one is many times the same vector: queries of that class alone are hard.
+    # A tenth of the references, the last ones, are one vector; seven queries are that vector too.
     references, queries = like_clip(0, 20_000), like_clip(1, 60)
-    references[references @ references[0] > 0.99 * references[0] @ references[0]] = references[0]
-    references[:2000] = references[0]
+    references[-2000:] = references[0]
     queries[:7] = references[0]
     assert np.array_equal(found_by(queries, references, 5), nearest(queries, references, 5))
     assert sum(asked) >= 7 and sum(asked) < 40
@@ -240,17 +238,17 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 rng = np.random.default_rng(0)
-references = rng.standard_normal((40_000, 256), dtype="f4")
+references = rng.standard_normal((30_000, 192), dtype="f4")
 if sys.argv[2] == "ties":
     references[:] = references[:1]
 find_nearest([references[:40]], references[:4096], 5, memory=0.002)
 before = peak()
-find_nearest([references[:2000]], references, 5, memory=float(sys.argv[1]))
+find_nearest([references[:1500]], references, 5, memory=float(sys.argv[1]))
 print(peak() - before)
 """
 
 
-@pytest.mark.parametrize(("memory", "data"), [(0.05, "random"), (0.2, "random"), (0.05, "ties")])
+@pytest.mark.parametrize(("memory", "data"), [(0.05, "random"), (0.05, "ties")])
 def test_a_search_takes_no_more_memory_than_was_set(memory: float, data: str) -> None:
     words = [sys.executable, "-c", MEASURED, str(memory), data]
     done = subprocess.run(words, cwd=REPOSITORY, capture_output=True, text=True, check=True)

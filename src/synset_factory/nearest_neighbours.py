@@ -69,7 +69,7 @@ def find_nearest(
         return [_compare_all(queries, references, k, memory) for queries in query_sets]
     sizes = _sizes(memory, references.shape[1], device)
     frame = _frame(query_sets, references)
-    plan = _Plan(references, k, frame, sizes, device)
+    plan = _Plan(references, min(k, len(references)), frame, sizes, device)
     searches = [_Search(each, plan) for each in query_sets]
     pairs = len(references) * sum(map(len, query_sets))
     with tqdm(total=pairs, desc=label, unit="pair", unit_scale=True) as bar:
