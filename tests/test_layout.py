@@ -104,8 +104,7 @@ def test_a_stage_runs_its_own_module_and_depends_on_its_fingerprint(
 def test_every_dependency_is_made_by_a_stage_or_kept_in_git() -> None:
     made = set().union(*(outs(stage) for _, stage in stages()))
     params = load_params(REPOSITORY / "params.yaml")
-    sets = params["sets"]
-    made |= {path.replace(KEY, name) for path in made for name in sets}
+    made |= {path.replace(KEY, name) for path in made for name in (*params["sets"], "natural")}
     # A stage may depend on all that lies in a folder, as `compare` does on every set's outputs.
     folders = {Path(path).parent.as_posix() for path in made}
     for name, stage in stages():

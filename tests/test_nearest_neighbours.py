@@ -174,7 +174,7 @@ def test_the_truth_lies_within_both_bounds(kind) -> None:
 
 
 def test_the_bounds_say_something() -> None:
-    true, whole, margin, close, narrow = bounds_of(like_clip(1, 90, 768), like_clip(2, 1000, 768))
+    true, whole, margin, _, narrow = bounds_of(like_clip(1, 90, 768), like_clip(2, 1000, 768))
     # Cauchy's bound is wide, 27 times what errors are that know nothing of each other.
     assert 1 < margin.mean() / np.abs(true - whole).mean() < 100
     assert margin.max() < 0.03 < np.ptp(true, axis=1).mean() / 10
