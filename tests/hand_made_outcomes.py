@@ -7,9 +7,14 @@ import pandas as pd
 
 from synset_factory import layout
 from synset_factory.measures.accuracy import mean_accuracy
-from synset_factory.stages.clip_tables import averages, distance_rows, write_distance_outcomes
-from synset_factory.stages.clip_tables import experiment_outcomes as outcomes_of
-from synset_factory.table_rows import read_outcomes
+from synset_factory.stages.clip_tables import (
+    asked_of,
+    averages,
+    distance_rows,
+    outcome_table,
+    write_distance_outcomes,
+)
+from synset_factory.table_rows import clip_rows, read_outcomes
 from synset_factory.tables import (
     PAPER_SETS,
     Row,
@@ -67,8 +72,10 @@ def write_clip_tables(order: int = 0) -> dict[str, Row]:
     for each in experiments():
         references = embeddings(each.number, CLASSES, 6)
         queries = embeddings(100 + each.number, CLASSES, EACH if each.has_knn else 1)
-        rows[each.name], table = outcomes_of(each, references, queries, seed=0)
-        outcomes.append(table)
+        asked = [asked_of(each, queries, seed=0)]
+        ((row, told),) = clip_rows(references, asked, memory=1.0, device="cpu", label="")
+        rows[each.name] = row
+        outcomes.append(outcome_table(each, queries, told))
     layout.CLIP_OUTCOMES.parent.mkdir(parents=True, exist_ok=True)
     shuffled(pd.concat(outcomes), order).to_parquet(layout.CLIP_OUTCOMES, index=False)
     images = {name: embeddings(i, CLASSES, EACH) for i, name in enumerate(PAPER_SETS)}

@@ -66,7 +66,8 @@ OUTPUTS = [
     ("train", {layout.classifiers(KEY)}),
     ("evaluate_natural", {layout.outcomes("natural")}),
     ("evaluate", {layout.outcomes(KEY)}),
-    ("classifier_space", {layout.CLASSIFIER_EMBEDDINGS, layout.CLASSIFIER_SPACE}),
+    ("classifier_embed", {layout.classifier_embeddings(KEY)}),
+    ("classifier_space", {layout.CLASSIFIER_SPACE}),
     ("ambiguity", {layout.AMBIGUITY}),
     ("review_list", {layout.REVIEW_LIST, layout.AMBIGUITY_SUMMARY}),
     ("classifier_tables", {layout.TABLE1, layout.TABLE2}),
@@ -126,7 +127,7 @@ def test_every_dependency_is_made_by_a_stage_or_kept_in_git(world: str) -> None:
     here = [(name, stage) for name, stage in stages() if world_of(name) in (None, world)]
     made = set().union(*(outs(stage) for _, stage in here))
     params = load_params(REPOSITORY / PARAMS[world])
-    sets = params["sets"]
+    sets = (*params["sets"], "natural")
     made |= {path.replace(KEY, name) for path in made for name in sets}
     # A stage may depend on all that lies in a folder, as `compare` does on every set's outputs.
     folders = {Path(path).parent.as_posix() for path in made}

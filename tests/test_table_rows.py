@@ -1,6 +1,7 @@
 """A row is of the pair and the images that it names: counted by hand, or as scikit-learn has it."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,16 @@ from synset_factory import layout
 from synset_factory.embedding_files import Embeddings
 from synset_factory.errors import InputError
 from synset_factory.table_rows import (
+    Asked,
     ClipTablesConfig,
     accuracy_row,
-    clip_row,
+    clip_rows,
     distance_row,
     fewest_images,
     first_of_each_class,
     read_outcomes,
 )
+from synset_factory.tables import Undefined
 from tests.drawn_embeddings import embeddings
 
 # Of four images, by pair and classifier seed: how many are told right.
@@ -91,9 +94,41 @@ def test_a_set_that_was_not_evaluated_is_named(outcomes: None) -> None:
         accuracy_row("synset", "synset")
 
 
+def asked(queries: Embeddings, *, knn: bool = True) -> Asked:
+    return Asked(of_what="A row", queries=queries, rng=np.random.default_rng(0), knn=knn)
+
+
+def clip_row(references: Embeddings, queries: Embeddings, *, knn: bool) -> tuple:
+    """A row that is asked for alone."""
+    (row,) = clip_rows(references, [asked(queries, knn=knn)], memory=1.0, device="cpu", label="")
+    return row
+
+
+def test_rows_that_share_references_are_what_they_are_alone_and_may_lack_figures() -> None:
+    references, good, other = embeddings(0, 9, 20), embeddings(1, 9, 11), embeddings(2, 9, 3)
+    bad = replace(good, vectors=good.vectors * (np.arange(len(good.vectors)) != 5)[:, None])
+    every = [asked(good), asked(bad), asked(other, knn=False), asked(other)]
+    rows = clip_rows(references, every, memory=1.0, device="cpu", label="")
+    assert rows[1] == Undefined("A row: embedding row 5 has length 0.0: it has no direction.")
+    for queries, knn, row in (
+        (good, True, rows[0]),
+        (other, False, rows[2]),
+        (other, True, rows[3]),
+    ):
+        figures, outcomes = clip_row(references, queries, knn=knn)
+        assert row[0] == figures and list(row[0]) == list(figures)
+        assert row[1].keys() == outcomes.keys()
+        assert all(np.array_equal(row[1][name], outcomes[name]) for name in outcomes)
+    nothing = replace(references, vectors=0 * references.vectors)
+    assert all(
+        each == Undefined("A row: embedding row 0 has length 0.0: it has no direction.")
+        for each in clip_rows(nothing, every, memory=1.0, device="cpu", label="")
+    )
+
+
 def test_a_clip_row_equals_scikit_learn() -> None:
     references, queries = embeddings(0, 9, 20), embeddings(1, 9, 11)
-    row, outcomes = clip_row(references, queries, np.random.default_rng(0), knn=True)
+    row, outcomes = clip_row(references, queries, knn=True)
     unit = [
         e.vectors / np.linalg.norm(e.vectors, axis=1, keepdims=True) for e in (references, queries)
     ]
@@ -112,7 +147,7 @@ def test_a_clip_row_equals_scikit_learn() -> None:
 
 def test_a_clip_row_without_knn_lacks_those_two_figures_alone() -> None:
     one_a_class = embeddings(0, 5, 1)
-    row, _ = clip_row(one_a_class, one_a_class, np.random.default_rng(0), knn=False)
+    row, _ = clip_row(one_a_class, one_a_class, knn=False)
     assert row == pytest.approx({"centroid_accuracy": 100.0, "avg_cosine_similarity": 1.0})
 
 

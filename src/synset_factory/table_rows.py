@@ -1,7 +1,6 @@
 """Rows of the tables, from stored embeddings and outcomes: what several stages compute alike."""
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 
@@ -25,9 +24,11 @@ from synset_factory.measures.centroids import (
     own_cosines,
     squared_codiffs,
 )
-from synset_factory.measures.knn import block_sizes, nearest, vote
+from synset_factory.measures.knn import vote
+from synset_factory.measures.vectors import UndefinedMeasure
+from synset_factory.nearest_neighbours import find_nearest
 from synset_factory.real_labels import labels_of_keys
-from synset_factory.tables import ClipSource, Row
+from synset_factory.tables import ClipSource, Row, Undefined
 
 NEIGHBOURS = 5
 
@@ -133,44 +134,70 @@ def read_source(source: ClipSource, split: str) -> Embeddings:
     return read_embeddings(source.image_set, source.modality, split)
 
 
-def clip_row(
-    references: Embeddings,
-    queries: Embeddings,
-    rng: np.random.Generator,
-    *,
-    knn: bool,
-    memory: float = math.inf,
-) -> tuple[Row, dict[str, np.ndarray]]:
-    """Return a row of Table 6, and what its figures are means of, a value a query.
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The queries of a row of Table 6."""
 
-    The values are bool [Q] for each accuracy, named as in the row, and `cosine`, float64 [Q].
+    of_what: str  # the row, for the sentence that says why it has no figures
+    queries: Embeddings
+    rng: np.random.Generator  # draws among equally near centroids
+    knn: bool  # without it the two k-nn accuracies are absent, as in the paper's last rows
 
-    `rng` draws among equally near centroids. Without `knn` the two k-nn accuracies are absent, as
-    the paper has it for queries that are one prompt a class. `memory` GiB bound the search for
-    neighbours, and change no result.
+
+# What figures of a row are means of: bool [Q] for each accuracy, and `cosine`, float64 [Q].
+Outcomes = dict[str, np.ndarray]
+
+
+def clip_rows(
+    references: Embeddings, asked: Sequence[Asked], *, memory: float, device: str, label: str
+) -> list[tuple[Row, Outcomes] | Undefined]:
+    """Return the rows of Table 6 that have these references, with what they are means of.
+
+    A row that these embeddings have no figures for says why. The references are searched once for
+    all rows, on `device`; `memory` GiB bound that search, and change no result. `label` names it.
     """
-    centroids, classes = class_centroids(references.vectors, references.labels)
-    outcomes = {
-        "centroid_accuracy": centroid_outcomes(
-            queries.vectors, queries.labels, centroids, classes, rng
-        )
-    }
-    if knn:
-        query_block, reference_block = block_sizes(memory, references.vectors.shape[1])
-        found = nearest(
-            queries.vectors,
-            references.vectors,
-            NEIGHBOURS,
-            query_block=query_block,
-            reference_block=reference_block,
-        )
-        neighbours = references.labels[found]
-        outcomes["knn1_accuracy"] = neighbours[:, 0] == queries.labels
-        outcomes["knn5_accuracy"] = vote(neighbours) == queries.labels
-    row: Row = {name: accuracy_percent(right) for name, right in outcomes.items()}
-    cosines = own_cosines(queries.vectors, queries.labels, centroids, classes)
-    row["avg_cosine_similarity"] = float(cosines.mean())
-    return row, outcomes | {"cosine": cosines}
+    try:
+        centroids, classes = class_centroids(references.vectors, references.labels)
+    except UndefinedMeasure as error:
+        return [Undefined(f"{each.of_what}: {error}.") for each in asked]
+    of_centroids = [_centroid_outcomes(each, centroids, classes) for each in asked]
+    defined = [not isinstance(each, Undefined) for each in of_centroids]
+    searched = [each for each, there in zip(asked, defined, strict=True) if each.knn and there]
+    found = find_nearest(
+        [each.queries.vectors for each in searched],
+        references.vectors,
+        NEIGHBOURS,
+        memory=memory,
+        device=device,
+        label=label,
+    )
+    neighbours = iter(found)
+    rows: list[tuple[Row, Outcomes] | Undefined] = []
+    for each, outcomes in zip(asked, of_centroids, strict=True):
+        if isinstance(outcomes, Undefined):
+            rows.append(outcomes)
+            continue
+        if each.knn:
+            labels = references.labels[next(neighbours)]
+            outcomes["knn1_accuracy"] = labels[:, 0] == each.queries.labels
+            outcomes["knn5_accuracy"] = vote(labels) == each.queries.labels
+        cosines = outcomes.pop("cosine")
+        row: Row = {name: accuracy_percent(right) for name, right in outcomes.items()}
+        row["avg_cosine_similarity"] = float(cosines.mean())
+        rows.append((row, outcomes | {"cosine": cosines}))
+    return rows
+
+
+def _centroid_outcomes(
+    asked: Asked, centroids: np.ndarray, classes: np.ndarray
+) -> Outcomes | Undefined:
+    vectors, labels = asked.queries.vectors, asked.queries.labels
+    try:
+        right = centroid_outcomes(vectors, labels, centroids, classes, asked.rng)
+        cosines = own_cosines(vectors, labels, centroids, classes)
+    except UndefinedMeasure as error:
+        return Undefined(f"{asked.of_what}: {error}.")
+    return {"centroid_accuracy": right, "cosine": cosines}
 
 
 def fewest_images(sets: Iterable[Embeddings]) -> int:

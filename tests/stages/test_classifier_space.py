@@ -15,7 +15,7 @@ from synset_factory import layout
 from synset_factory.config import load_params
 from synset_factory.embedding_files import Embeddings
 from synset_factory.models import classifier
-from synset_factory.stages import classifier_space
+from synset_factory.stages import classifier_embed, classifier_space
 from synset_factory.stages.classifier_space import read_images
 from synset_factory.tables import PAPER_SETS, Undefined, image_experiments, read_measured
 from tests.small_sets import LABELS, write_small_set
@@ -40,6 +40,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         classifier.save(model, layout.classifiers("natural") / "seed0")
         for name in PAPER_SETS:
             write_small_set(name)
+            patch.setattr("sys.argv", ["classifier_embed", name])
+            classifier_embed.main()
         classifier_space.main()
     return made
 
@@ -92,7 +94,7 @@ def test_an_embedding_without_a_direction_is_a_row_that_says_so(
         return found
 
     monkeypatch.setattr(classifier_space, "read_images", constant)
-    rows = classifier_space.all_rows(0, 0.5)
+    rows = classifier_space.all_rows(0, 0.5, "cpu")
     silent = {name for name, row in rows.items() if isinstance(row, Undefined)}
     of_disamb = {
         f"table6/{e.name}" for e in image_experiments() if e.reference.image_set == "disamb"

@@ -6,31 +6,79 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synset_factory.embedding_files import COLUMNS, read_embeddings, write_embeddings
-from synset_factory.stages.clip_tables import averages, distance_rows, experiment_outcomes
+from synset_factory.embedding_files import (
+    COLUMNS,
+    Embeddings,
+    read_embeddings,
+    write_embeddings,
+)
+from synset_factory.stages.clip_tables import (
+    all_rows,
+    asked_of,
+    averages,
+    distance_rows,
+    once_for_queries,
+)
 from synset_factory.stages.embed import distinct_prompts
-from synset_factory.tables import Undefined, experiments
+from synset_factory.table_rows import clip_rows
+from synset_factory.tables import ClipSource, Undefined, experiments
 from tests.drawn_embeddings import embeddings
 
+READ = {"train": 20, "validation": 11}  # vectors a class
 
-def test_rows_whose_queries_are_one_prompt_a_class_have_no_knn() -> None:
+
+def read(source: ClipSource, split: str) -> Embeddings:
+    """Embeddings of every source, one a class where it is prompts that all images share."""
+    one = source.modality == "prompt" and source.image_set != "promptaug"
+    return embeddings(sum(map(ord, source.name + split)), 9, 1 if one else READ[split])
+
+
+@pytest.fixture(scope="module")
+def table6() -> tuple[dict, list[pd.DataFrame]]:
+    return all_rows(read, 0, 1.0, "cpu")
+
+
+def test_rows_whose_queries_are_one_prompt_a_class_have_no_knn(table6: tuple) -> None:
     without = [e.number for e in experiments() if not e.has_knn]
     assert without == [31, 32, 33, 34, 35, 36]
-    one_a_class = embeddings(0, 5, 1)
-    row, outcomes = experiment_outcomes(experiments()[34], one_a_class, one_a_class, seed=0)
-    assert sorted(row) == ["avg_cosine_similarity", "centroid_accuracy"]
-    assert list(outcomes) == ["experiment", "key", "cls", "centroid_accuracy", "cosine"]
+    rows, outcomes = table6
+    assert sorted(rows[experiments()[34].name]) == ["avg_cosine_similarity", "centroid_accuracy"]
+    columns = ["experiment", "key", "cls", "centroid_accuracy", "cosine"]
+    assert list(outcomes[34]) == columns
+    assert list(outcomes[0]) == [*columns[:4], "knn1_accuracy", "knn5_accuracy", "cosine"]
 
 
-def test_outcomes_have_a_row_a_query_in_the_order_of_the_queries() -> None:
-    references, queries = embeddings(0, 9, 20), embeddings(1, 9, 11)
-    row, outcomes = experiment_outcomes(experiments()[0], references, queries, seed=0)
-    assert set(outcomes["experiment"]) == {1}
-    assert list(outcomes["key"]) == list(queries.keys)
-    assert list(outcomes["cls"]) == list(queries.labels)
-    for name in ("centroid_accuracy", "knn1_accuracy", "knn5_accuracy"):
-        assert 100 * outcomes[name].mean() == pytest.approx(row[name])
-    assert outcomes["cosine"].mean() == pytest.approx(row["avg_cosine_similarity"], abs=1e-12)
+def test_rows_and_outcomes_are_in_the_order_of_the_table_and_of_the_queries(table6: tuple) -> None:
+    rows, outcomes = table6
+    assert list(rows) == [each.name for each in experiments()]
+    for each, told in zip(experiments(), outcomes, strict=True):
+        queries, row = read(each.query, "validation"), rows[each.name]
+        assert set(told["experiment"]) == {each.number}
+        assert list(told["key"]) == list(queries.keys)
+        assert list(told["cls"]) == list(queries.labels)
+        for name in set(row) - {"avg_cosine_similarity"}:
+            assert 100 * told[name].mean() == pytest.approx(row[name])
+        assert told["cosine"].mean() == pytest.approx(row["avg_cosine_similarity"], abs=1e-12)
+
+
+def test_every_source_is_read_once_and_the_table_is_what_its_rows_are_alone(
+    table6: tuple,
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def told(source: ClipSource, split: str) -> Embeddings:
+        asked.append((source.name, split))
+        return read(source, split)
+
+    rows, outcomes = all_rows(once_for_queries(told), 0, 1e-3, "cpu")
+    assert len(asked) == len(set(asked)) == 12
+    assert rows == table6[0]
+    assert all(left.equals(right) for left, right in zip(outcomes, table6[1], strict=True))
+    each = experiments()[7]
+    alone = asked_of(each, read(each.query, "validation"), 0)
+    references = read(each.reference, "train")
+    ((row, _),) = clip_rows(references, [alone], memory=1.0, device="cpu", label="")
+    assert row == rows[each.name]
 
 
 def test_the_papers_averages_are_those_of_its_rows() -> None:
@@ -58,15 +106,6 @@ def test_every_set_counts_with_as_many_images_a_class() -> None:
         "natural": 8,
         "disamb": 8,
     }
-
-
-def test_the_memory_that_is_set_changes_no_bit() -> None:
-    references, queries = embeddings(0, 9, 20), embeddings(1, 9, 11)
-    for experiment in (experiments()[0], experiments()[34]):
-        row, outcomes = experiment_outcomes(experiment, references, queries, seed=0)
-        for memory in (1e-9, 1e-5, 4.0):
-            again = experiment_outcomes(experiment, references, queries, 0, memory)
-            assert again[0] == row and again[1].equals(outcomes)
 
 
 def test_embeddings_are_read_as_they_were_written(

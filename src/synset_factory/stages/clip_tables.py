@@ -4,28 +4,27 @@ Nothing here depends on a classifier. References are always the training split, 
 validation split, prompts included.
 """
 
-import math
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from functools import lru_cache, partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tqdm import tqdm
 
 from synset_factory import layout
 from synset_factory.config import claim_world, load_common, load_section
 from synset_factory.embedding_files import IMAGE, Embeddings
 from synset_factory.errors import InputError, run_main
-from synset_factory.measures.vectors import UndefinedMeasure
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
 from synset_factory.table_rows import (
+    Asked,
     ClipTablesConfig,
-    clip_row,
+    Outcomes,
+    clip_rows,
     distance_row,
     distance_values,
     fewest_images,
@@ -44,6 +43,7 @@ from synset_factory.tables import (
 from synset_factory.whole_files import whole_file
 
 Rows = dict[str, Row | Undefined]
+Read = Callable[[ClipSource, str], Embeddings]
 ACCURACIES = ("centroid_accuracy", "knn1_accuracy", "knn5_accuracy")
 
 
@@ -78,23 +78,52 @@ def write_distance_outcomes(
             writer.write_table(table)
 
 
-def experiment_outcomes(
-    experiment: Experiment,
-    references: Embeddings,
-    queries: Embeddings,
-    seed: int,
-    memory: float = math.inf,
-) -> tuple[Row, pd.DataFrame]:
-    """Return a row of Table 6, and what its figures are means of.
+def asked_of(experiment: Experiment, queries: Embeddings, seed: int) -> Asked:
+    """Return what a row of Table 6 asks of its references."""
+    return Asked(
+        of_what=f"Row {experiment.number} of Table 6",
+        queries=queries,
+        rng=np.random.default_rng(derive_seed(seed, "table6", experiment.number)),
+        knn=experiment.has_knn,
+    )
 
-    The table has a row a query: experiment, key, cls, true or false what the row counts, cosine.
+
+def outcome_table(experiment: Experiment, queries: Embeddings, outcomes: Outcomes) -> pd.DataFrame:
+    """Return what a row's figures are means of, a row a query: experiment, key, cls, true or false
+    what the row counts, cosine.
     """
-    rng = np.random.default_rng(derive_seed(seed, "table6", experiment.number))
-    row, outcomes = clip_row(references, queries, rng, knn=experiment.has_knn, memory=memory)
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {"experiment": experiment.number, "key": queries.keys, "cls": queries.labels, **outcomes}
     )
-    return row, table
+
+
+def all_rows(read: Read, seed: int, memory: float, device: str) -> tuple[Rows, list[pd.DataFrame]]:
+    """Return Table 6, and what its figures are means of, in the order of its rows.
+
+    `read` gives the embeddings of a source and split. Each reference set is read once, and
+    searched once for the queries of all its rows.
+    """
+    rows: Rows = {}
+    tables: dict[str, pd.DataFrame] = {}
+    for reference in dict.fromkeys(each.reference for each in experiments()):
+        found = [each for each in experiments() if each.reference == reference]
+        asked = [asked_of(each, read(each.query, VALIDATION), seed) for each in found]
+        references, label = read(reference, TRAIN), f"Table 6, neighbours in {reference.name}"
+        of_rows = clip_rows(references, asked, memory=memory, device=device, label=label)
+        for each, of_row, row in zip(found, asked, of_rows, strict=True):
+            if isinstance(row, Undefined):
+                rows[each.name] = row
+            else:
+                rows[each.name] = row[0]
+                tables[each.name] = outcome_table(each, of_row.queries, row[1])
+    names = [each.name for each in experiments()]
+    return {name: rows[name] for name in names}, [tables[name] for name in names if name in tables]
+
+
+def once_for_queries(read: Read) -> Read:
+    """Return `read`, but what is asked of every reference set is kept."""
+    kept = cache(read)
+    return lambda source, split: (kept if split == VALIDATION else read)(source, split)
 
 
 def averages(rows: Iterable[Row | Undefined]) -> Row | Undefined:
@@ -112,25 +141,14 @@ def main() -> None:
     common = load_common()
     claim_world(common.world)
     config = load_section(ClipTablesConfig, "clip_tables")
-    read = lru_cache(maxsize=2)(read_source)  # references, and queries that several rows share
-
     distances = distance_rows(PAPER_SETS, read_images)
     write_rows(layout.CENTROID_DISTANCE, distances)
     defined = [name for name, row in distances.items() if not isinstance(row, Undefined)]
     with whole_file(layout.DISTANCE_OUTCOMES) as unfinished:
         write_distance_outcomes(unfinished, defined, read_images)
-    rows: Rows = {}
-    outcomes = []
-    for experiment in tqdm(experiments(), desc="Table 6", unit="row"):
-        references, queries = read(experiment.reference, TRAIN), read(experiment.query, VALIDATION)
-        try:
-            rows[experiment.name], of_queries = experiment_outcomes(
-                experiment, references, queries, common.seed, config.memory
-            )
-        except UndefinedMeasure as error:
-            rows[experiment.name] = Undefined(f"Row {experiment.number} of Table 6: {error}.")
-        else:
-            outcomes.append(of_queries)
+    rows, outcomes = all_rows(
+        once_for_queries(read_source), common.seed, config.memory, common.run.device
+    )
     if not outcomes:
         raise InputError(f"{layout.EMBEDDINGS}: no row of Table 6 has figures: embed them anew.")
     table = pd.concat(outcomes, ignore_index=True).astype(dict.fromkeys(ACCURACIES, "boolean"))

@@ -16,9 +16,10 @@ from synset_factory.errors import run_main
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
 from synset_factory.table_rows import (
+    Asked,
     ClipTablesConfig,
     accuracy_row,
-    clip_row,
+    clip_rows,
     distance_row,
     fewest_images,
     read_source,
@@ -36,18 +37,18 @@ from synset_factory.tables import (
 )
 
 
-def comparison_row(
-    pair: ClipPair, references: Embeddings, queries: Embeddings, seed: int, memory: float
-) -> Row:
-    """Return a row as Table 6 has them: no k-nn where the queries are one prompt a class."""
+def asked_of(pair: ClipPair, queries: Embeddings, seed: int) -> Asked:
+    """Return a row's queries as Table 6 has them: no k-nn where they are one prompt a class."""
     one_a_class = len(np.unique(queries.labels)) == len(queries.labels)
-    rng = np.random.default_rng(derive_seed(seed, "compare", pair.name))
-    knn = not (pair.query.modality == PROMPT and one_a_class)
-    row, _ = clip_row(references, queries, rng, knn=knn, memory=memory)
-    return row
+    return Asked(
+        of_what=pair.name,
+        queries=queries,
+        rng=np.random.default_rng(derive_seed(seed, "compare", pair.name)),
+        knn=not (pair.query.modality == PROMPT and one_a_class),
+    )
 
 
-def set_rows(image_set: str, seed: int, memory: float) -> dict[str, Row | Undefined]:
+def set_rows(image_set: str, seed: int, memory: float, device: str) -> dict[str, Row | Undefined]:
     """Return the rows of one further set, by name.
 
     Raises InputError if it has not been evaluated or embedded.
@@ -57,11 +58,19 @@ def set_rows(image_set: str, seed: int, memory: float) -> dict[str, Row | Undefi
         pair.name: accuracy_row(pair.train, pair.evaluation)
         for pair in further_classifier_pairs(image_set)
     }
-    for pair in further_clip_pairs(image_set):
-        references, queries = read(pair.reference, TRAIN), read(pair.query, VALIDATION)
-        rows[pair.name] = measured(
-            pair.name, partial(comparison_row, pair, references, queries, seed, memory)
+    pairs = further_clip_pairs(image_set)
+    for reference in dict.fromkeys(pair.reference for pair in pairs):
+        of_reference = [pair for pair in pairs if pair.reference == reference]
+        asked = [asked_of(pair, read(pair.query, VALIDATION), seed) for pair in of_reference]
+        found = clip_rows(
+            read(reference, TRAIN),
+            asked,
+            memory=memory,
+            device=device,
+            label=f"Neighbours in {reference.name}",
         )
+        for pair, row in zip(of_reference, found, strict=True):
+            rows[pair.name] = row if isinstance(row, Undefined) else row[0]
     natural, images = (
         read(ClipSource(image_set=name, modality=IMAGE), TRAIN) for name in (NATURAL, image_set)
     )
@@ -79,7 +88,7 @@ def main() -> None:
     rows = {
         f"{image_set}/{name}": row
         for image_set in further_sets(common.sets)
-        for name, row in set_rows(image_set, common.seed, config.memory).items()
+        for name, row in set_rows(image_set, common.seed, config.memory, common.run.device).items()
     }
     write_rows(layout.FURTHER_SETS, rows)
 
