@@ -34,8 +34,9 @@ from tqdm import tqdm
 from synset_factory import layout
 from synset_factory.config import load_params
 from synset_factory.embedding_files import IMAGE, PROMPT, Embeddings, read_embeddings, write_batches
-from synset_factory.measures.knn import block_sizes, nearest
+from synset_factory.measures.knn import nearest
 from synset_factory.measures.vectors import unit_vectors
+from synset_factory.nearest_neighbours import find_nearest
 from synset_factory.records import TRAIN, VALIDATION, image_key
 from synset_factory.table_rows import NEIGHBOURS
 from synset_factory.tables import PAPER_SETS, ClipSource, experiments
@@ -68,12 +69,12 @@ class Scale:
 
 PAPER = Scale(1_000, 1_200, 50, 768)
 SCALES = (
-    Scale(10, 120, 5, 768),
     Scale(20, 240, 10, 768),
     Scale(50, 240, 10, 192),
     Scale(50, 240, 10, 768),
     Scale(50, 480, 20, 384),
     Scale(100, 240, 10, 768),
+    Scale(100, 480, 20, 384),
 )
 ROW = Scale(100, 480, 20, 768)
 FULL = Scale(1_000, 1_200, 1, 768)
@@ -158,14 +159,12 @@ def work(scale: Scale) -> list[float]:
 
 def ours(references: Embeddings, queries: Embeddings) -> None:
     """The search as the stage does it."""
-    query_block, reference_block = block_sizes(MEMORY, references.vectors.shape[1])
-    nearest(
-        queries.vectors,
-        references.vectors,
-        NEIGHBOURS,
-        query_block=query_block,
-        reference_block=reference_block,
-    )
+    find_nearest([queries.vectors], references.vectors, NEIGHBOURS, memory=MEMORY)
+
+
+def every_product_in_float64(references: Embeddings, queries: Embeddings) -> None:
+    """The search that ours must equal."""
+    nearest(queries.vectors, references.vectors, NEIGHBOURS)
 
 
 def scikit_learn_cosine(references: Embeddings, queries: Embeddings) -> None:
@@ -182,7 +181,8 @@ def scikit_learn_euclidean(references: Embeddings, queries: Embeddings) -> None:
 
 
 WAYS: dict[str, Callable[[Embeddings, Embeddings], None]] = {
-    way.__name__: way for way in (ours, scikit_learn_cosine, scikit_learn_euclidean)
+    way.__name__: way
+    for way in (ours, every_product_in_float64, scikit_learn_cosine, scikit_learn_euclidean)
 }
 
 

@@ -418,26 +418,25 @@ class _Search:
         products = _products(asked.numbers, tile.numbers, self.plan.room)[:count]
         products[:, tile.rows.stop - tile.rows.start :] = PADDING
         seen = _Seen.of(asked, tile, products.view(count, GROUP, -1))
-        most = seen.largest + seen.margin
-        near = (most >= self.least[rows, -1:]) & ~self.hard[rows, None]
-        some = near.any(dim=1).nonzero()[:, 0]
-        if not len(some):
-            return
-        # A group's largest product is that of one reference: each bound is of another one.
-        least = (seen.largest - seen.margin)[some]
-        bounds = torch.cat([self.least[rows][some], least], dim=1)
-        threshold = self.least[rows, -1:].clone()
-        threshold[some] = bounds.topk(k, dim=1).values[:, -1:]
-        near &= most >= threshold
-        # Those that promise most, first: the others then meet a higher threshold.
-        first = torch.zeros_like(least, dtype=torch.bool)
-        first.scatter_(1, least.topk(min(k, least.shape[1]), dim=1).indices, True)
-        later = near.clone()
-        later[some] &= ~first
-        self._look_closer(asked, tile, *seen.pairs(near & ~later, threshold))
         threshold = self.least[rows, -1:]
-        later &= (most >= threshold) & ~self.hard[rows, None]
-        self._look_closer(asked, tile, *seen.pairs(later, threshold))
+        near = (seen.largest + seen.margin >= threshold) & ~self.hard[rows, None]
+        if near.sum() > k * count:
+            # First those that promise most: the others then meet a higher threshold.
+            first, threshold = self._most_promising(rows, seen)
+            self._look_closer(asked, tile, *seen.pairs(near & first, threshold))
+            threshold = self.least[rows, -1:]
+            near &= ~first & (seen.largest + seen.margin >= threshold) & ~self.hard[rows, None]
+        self._look_closer(asked, tile, *seen.pairs(near, threshold))
+
+    def _most_promising(self, rows: slice, seen: _Seen) -> tuple[torch.Tensor, torch.Tensor]:
+        """The k groups [Q, groups] with the largest lower bounds, and the k-th largest bound of all
+        so far [Q, 1]. A group's bound is that of one reference, so each is of another one.
+        """
+        least, k = seen.largest - seen.margin, self.plan.k
+        best = least.topk(min(k, least.shape[1]), dim=1)
+        first = torch.zeros_like(least, dtype=torch.bool).scatter_(1, best.indices, True)
+        bounds = torch.cat([self.least[rows], best.values], dim=1)
+        return first, bounds.topk(k, dim=1).values[:, -1:]
 
     def _look_closer(
         self, asked: _Whole, tile: _Whole, query: torch.Tensor, reference: torch.Tensor
