@@ -101,7 +101,7 @@ def test_the_dataset_gives_every_image_with_its_rank_as_label(image_set: str) ->
     index = read_index(image_set, "train")
     dataset = JpegDataset(image_set, index)
     assert dataset.class_indices == [17, 461]
-    assert dataset.labels == [1, 1, 1, 0, 0, 0]
+    assert list(dataset.labels) == [1, 1, 1, 0, 0, 0]
     for i, row in enumerate(index.itertuples()):
         image, label = dataset[i]
         expected = Image.open(BytesIO(encode_jpeg(picture(row.cls + i % 3), 90)))
