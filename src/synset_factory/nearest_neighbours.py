@@ -40,6 +40,7 @@ HALVINGS = 8  # of `_turned`: 2**HALVINGS components are mixed
 PADDING = -(2**30)  # the product of a reference that is none, below every other
 SAMPLE = 2048  # vectors of which the means are taken
 MOST_STRETCH = 4.0
+MANY = 4  # times k groups: of more, those that promise most are looked at first
 # A query for which more references than this share are looked at is compared with all instead.
 MOST_SHARE = 1 / 64
 # Queries and references multiplied at once: the products of a core's share stay in its cache.
@@ -420,7 +421,7 @@ class _Search:
         seen = _Seen.of(asked, tile, products.view(count, GROUP, -1))
         threshold = self.least[rows, -1:]
         near = (seen.largest + seen.margin >= threshold) & ~self.hard[rows, None]
-        if near.sum() > k * count:
+        if near.sum(dim=1).max() > MANY * k:
             # First those that promise most: the others then meet a higher threshold.
             first, threshold = self._most_promising(rows, seen)
             self._look_closer(asked, tile, *seen.pairs(near & first, threshold))
