@@ -154,7 +154,9 @@ def run_way(arguments: Namespace) -> None:
     data = [np.load(f"{name}.npy", mmap_mode="r") for name in names]
     way, done, peak = WAYS[arguments.way], threading.Event(), 0.0
     with threadpool_limits(arguments.threads):
-        way(*(each[:: len(each) // 2500].copy() for each in data))  # libraries load what they need
+        way(
+            *(each[:: max(1, len(each) // 2500)].copy() for each in data)
+        )  # libraries load what they need
         before = anonymous_mebibytes()
 
         def watch() -> None:
@@ -227,8 +229,10 @@ def main() -> None:
     flags = next((x.split() for x in told if x.startswith("flags")), [])
     print(f"{model}, {' '.join(flag for flag in FLAGS if flag in flags)}")
     print(f"{arguments.threads} threads, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    print("data    references x queries x D     way                      CPU s       s  ratio")
-    print("        (ratio: of CPU s, to the first way)                          then MiB, same %")
+    print("ratio: CPU s of the first way to CPU s; same: % of the first way's answers")
+    print(
+        f"{'data    references x queries x D':34}  {'way':22}   CPU s       s  ratio    MiB      same"
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number, size in enumerate(SEARCHES):

@@ -73,8 +73,9 @@ def write_clip_tables(order: int = 0) -> dict[str, Row]:
         references = embeddings(each.number, CLASSES, 6)
         queries = embeddings(100 + each.number, CLASSES, EACH if each.has_knn else 1)
         asked = [asked_of(each, queries, seed=0)]
-        ((row, told),) = clip_rows(references, asked, memory=1.0, device="cpu", label="")
-        rows[each.name] = row
+        (row,) = clip_rows(references, asked, memory=1.0, device="cpu", label="")
+        assert not isinstance(row, Undefined)
+        rows[each.name], told = row
         outcomes.append(outcome_table(each, queries, told))
     layout.CLIP_OUTCOMES.parent.mkdir(parents=True, exist_ok=True)
     shuffled(pd.concat(outcomes), order).to_parquet(layout.CLIP_OUTCOMES, index=False)

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,18 +77,19 @@ def few_components(seed: int, rows: int) -> np.ndarray:
     )
 
 
-KINDS = [like_clip, uniform, near_ties, exact_ties, one_direction, few_components]
+Kind = Callable[[int, int], np.ndarray]
+KINDS: list[Kind] = [like_clip, uniform, near_ties, exact_ties, one_direction, few_components]
 
 
 def found_by(queries: np.ndarray, references: np.ndarray, k: int, **options: object) -> np.ndarray:
-    chosen = {"memory": MEMORY} | options
+    chosen: dict[str, Any] = {"memory": MEMORY} | options
     return find_nearest([queries], references, k, **chosen)[0]
 
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("k", [1, 5])
-def test_the_answer_is_that_of_the_exact_search(kind, k: int, device: str) -> None:
+def test_the_answer_is_that_of_the_exact_search(kind: Kind, k: int, device: str) -> None:
     queries, references = kind(1, 70), kind(2, 3000)
     found = found_by(queries, references, k, device=device)
     assert np.array_equal(found, nearest(queries, references, k))
@@ -99,7 +102,9 @@ def test_the_answer_is_that_of_the_exact_search(kind, k: int, device: str) -> No
     sizes=st.tuples(st.integers(1, 20), st.integers(1, 200)),
     memory=st.sampled_from([1e-6, 1e-4, 1e-3, 1.0]),
 )
-def test_any_sizes_and_memory_give_the_same(seed, kinds, sizes, memory: float) -> None:
+def test_any_sizes_and_memory_give_the_same(
+    seed: int, kinds: tuple[Kind, int], sizes: tuple[int, int], memory: float
+) -> None:
     kind, k = kinds
     queries, references = kind(seed, sizes[0]), kind(seed + 1, sizes[1])
     with pytest.MonkeyPatch.context() as patch:
@@ -166,7 +171,7 @@ def bounds_of(queries: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_truth_lies_within_both_bounds(kind) -> None:
+def test_the_truth_lies_within_both_bounds(kind: Kind) -> None:
     true, whole, margin, close, narrow = bounds_of(kind(1, 90), kind(2, 1000))
     assert (np.abs(true - whole) <= margin).all()
     assert (np.abs(true - close) <= narrow).all()
@@ -184,10 +189,10 @@ def test_the_bounds_say_something() -> None:
 def test_few_references_are_looked_at_where_the_data_are_as_clip_has_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    searches = []
+    searches: list[nearest_neighbours._Search] = []
     finish = nearest_neighbours._Search.finish
 
-    def spied(search, memory: float) -> np.ndarray:
+    def spied(search: nearest_neighbours._Search, memory: float) -> np.ndarray:
         searches.append(search)
         return finish(search, memory)
 
@@ -199,11 +204,11 @@ def test_few_references_are_looked_at_where_the_data_are_as_clip_has_them(
 
 
 def test_what_bounds_cannot_settle_is_compared_with_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+    asked: list[int] = []
 
-    def spied(queries, *others):
+    def spied(queries: np.ndarray, references: np.ndarray, k: int, memory: float) -> np.ndarray:
         asked.append(len(queries))
-        return nearest(queries, *others[:2])
+        return nearest(queries, references, k)
 
     monkeypatch.setattr(nearest_neighbours, "_compare_all", spied)
     # A tenth of the references, the last ones, are one vector; seven queries are that vector too.

@@ -15,6 +15,7 @@ from synset_factory.errors import InputError
 from synset_factory.table_rows import (
     Asked,
     ClipTablesConfig,
+    Outcomes,
     accuracy_row,
     clip_rows,
     distance_row,
@@ -22,7 +23,7 @@ from synset_factory.table_rows import (
     first_of_each_class,
     read_outcomes,
 )
-from synset_factory.tables import Undefined
+from synset_factory.tables import Row, Undefined
 from tests.drawn_embeddings import embeddings
 
 # Of four images, by pair and classifier seed: how many are told right.
@@ -98,9 +99,10 @@ def asked(queries: Embeddings, *, knn: bool = True) -> Asked:
     return Asked(of_what="A row", queries=queries, rng=np.random.default_rng(0), knn=knn)
 
 
-def clip_row(references: Embeddings, queries: Embeddings, *, knn: bool) -> tuple:
+def clip_row(references: Embeddings, queries: Embeddings, *, knn: bool) -> tuple[Row, Outcomes]:
     """A row that is asked for alone."""
     (row,) = clip_rows(references, [asked(queries, knn=knn)], memory=1.0, device="cpu", label="")
+    assert not isinstance(row, Undefined)
     return row
 
 

@@ -40,6 +40,7 @@ HALVINGS = 8  # of `_turned`: 2**HALVINGS components are mixed
 PADDING = -(2**30)  # the product of a reference that is none, below every other
 SAMPLE = 2048  # vectors of which the means are taken
 MOST_STRETCH = 4.0
+MANY = 4  # times k groups: of more, those that promise most are looked at first
 # A query for which more references than this share are looked at is compared with all instead.
 MOST_SHARE = 1 / 64
 # Queries and references multiplied at once: the products of a core's share stay in its cache.
@@ -130,7 +131,7 @@ def _blocks(rows: slice, size: int) -> Iterator[slice]:
 # ---- vectors as whole numbers ----
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Whole:
     """Vectors rounded to whole multiples of a step; what a bound needs of each of them (queries)
     or of the largest in each group (references, of which row i is in group i modulo the groups).
@@ -278,8 +279,14 @@ def _prepare(vectors: Floats, rows: slice, of_frame: _Map, group: int, device: s
         numbers[part] = whole
         error[part] = _lengths(multiples.sub_(whole)) * of_row[part]
     slack = _slack(dimensions)
-    parts = (turned, numbers, step, largest(length) + slack, largest(error) + slack)
-    return _Whole(*(each.to(device) for each in parts), rows=rows)
+    return _Whole(
+        rows=rows,
+        turned=turned.to(device),
+        numbers=numbers.to(device),
+        step=step.to(device),
+        length=(largest(length) + slack).to(device),
+        error=(largest(error) + slack).to(device),
+    )
 
 
 # ---- products ----
@@ -420,7 +427,7 @@ class _Search:
         seen = _Seen.of(asked, tile, products.view(count, GROUP, -1))
         threshold = self.least[rows, -1:]
         near = (seen.largest + seen.margin >= threshold) & ~self.hard[rows, None]
-        if near.sum() > k * count:
+        if near.sum(dim=1).max() > min(MANY * k, near.shape[1] // 4):
             # First those that promise most: the others then meet a higher threshold.
             first, threshold = self._most_promising(rows, seen)
             self._look_closer(asked, tile, *seen.pairs(near & first, threshold))
@@ -458,8 +465,13 @@ class _Search:
         self._raise_least(rows, query, product - margin)
         most = product + margin
         left = most >= self.least[rows, -1][query]
-        query, reference, most = (each[left].cpu().numpy() for each in (query, reference, most))
-        self.waiting.append(_Candidates(rows.start + query, tile.rows.start + reference, most))
+        self.waiting.append(
+            _Candidates(
+                rows.start + query[left].cpu().numpy(),
+                tile.rows.start + reference[left].cpu().numpy(),
+                most[left].cpu().numpy(),
+            )
+        )
 
     def _raise_least(self, rows: slice, query: torch.Tensor, least: torch.Tensor) -> None:
         """Merge lower bounds, each of another reference, into the k largest of their queries."""

@@ -21,9 +21,10 @@ from synset_factory.stages.clip_tables import (
 )
 from synset_factory.stages.embed import distinct_prompts
 from synset_factory.table_rows import clip_rows
-from synset_factory.tables import ClipSource, Undefined, experiments
+from synset_factory.tables import ClipSource, Row, Undefined, experiments
 from tests.drawn_embeddings import embeddings
 
+Table = tuple[dict[str, Row | Undefined], list[pd.DataFrame]]
 READ = {"train": 20, "validation": 11}  # vectors a class
 
 
@@ -34,11 +35,11 @@ def read(source: ClipSource, split: str) -> Embeddings:
 
 
 @pytest.fixture(scope="module")
-def table6() -> tuple[dict, list[pd.DataFrame]]:
+def table6() -> Table:
     return all_rows(read, 0, 1.0, "cpu")
 
 
-def test_rows_whose_queries_are_one_prompt_a_class_have_no_knn(table6: tuple) -> None:
+def test_rows_whose_queries_are_one_prompt_a_class_have_no_knn(table6: Table) -> None:
     without = [e.number for e in experiments() if not e.has_knn]
     assert without == [31, 32, 33, 34, 35, 36]
     rows, outcomes = table6
@@ -48,7 +49,7 @@ def test_rows_whose_queries_are_one_prompt_a_class_have_no_knn(table6: tuple) ->
     assert list(outcomes[0]) == [*columns[:4], "knn1_accuracy", "knn5_accuracy", "cosine"]
 
 
-def test_rows_and_outcomes_are_in_the_order_of_the_table_and_of_the_queries(table6: tuple) -> None:
+def test_rows_and_outcomes_are_in_the_order_of_the_table_and_of_the_queries(table6: Table) -> None:
     rows, outcomes = table6
     assert list(rows) == [each.name for each in experiments()]
     for each, told in zip(experiments(), outcomes, strict=True):
@@ -62,7 +63,7 @@ def test_rows_and_outcomes_are_in_the_order_of_the_table_and_of_the_queries(tabl
 
 
 def test_every_source_is_read_once_and_the_table_is_what_its_rows_are_alone(
-    table6: tuple,
+    table6: Table,
 ) -> None:
     asked: list[tuple[str, str]] = []
 
@@ -77,8 +78,8 @@ def test_every_source_is_read_once_and_the_table_is_what_its_rows_are_alone(
     each = experiments()[7]
     alone = asked_of(each, read(each.query, "validation"), 0)
     references = read(each.reference, "train")
-    ((row, _),) = clip_rows(references, [alone], memory=1.0, device="cpu", label="")
-    assert row == rows[each.name]
+    (row,) = clip_rows(references, [alone], memory=1.0, device="cpu", label="")
+    assert not isinstance(row, Undefined) and row[0] == rows[each.name]
 
 
 def test_the_papers_averages_are_those_of_its_rows() -> None:
