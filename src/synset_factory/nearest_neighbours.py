@@ -34,7 +34,7 @@ Rows = slice | NDArray[np.intp]
 
 FEW = 2048  # references: comparing no more than these in fixed point costs less than sifting them
 GROUP = 32  # references that share a step, and of which only the largest product is looked at first
-CHUNK = 128  # vectors scaled at once: they then stay in the processor's cache
+CHUNK = 256  # vectors scaled at once: they then stay in the processor's cache
 LARGEST = 127  # of 8 bits
 HALVINGS = 8  # of `_turned`: 2**HALVINGS components are mixed
 PADDING = -(2**30)  # the product of a reference that is none, below every other
@@ -113,7 +113,7 @@ def _sizes(memory: float, dimensions: int, device: str) -> _Sizes:
     while references > GROUP and (48 * queries + 8 * width) * references > budget / 4:
         queries, references = max(queries // 2, 1), references // 2
     # What is held beside them: whole numbers and float32.
-    tiles = max(1, int(budget / 2 / (5 * references * width)))
+    tiles = max(1, int(3 * budget / 8 / (5 * references * width)))
     return _Sizes(
         queries=queries,
         references=references,
