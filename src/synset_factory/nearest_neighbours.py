@@ -72,18 +72,19 @@ def find_nearest(
     frame = _frame(query_sets, references)
     plan = _Plan(references, min(k, len(references)), frame, sizes, device)
     searches = [_Search(each, plan) for each in query_sets]
+    room = _Room.of(min(sizes.held, len(references)), references.shape[1])
     pairs = len(references) * sum(map(len, query_sets))
     with tqdm(total=pairs, desc=label, unit="pair", unit_scale=True) as bar:
         for held in _blocks(slice(0, len(references)), sizes.held):
-            tiles = [
-                _prepare(references, rows, frame.of_references, GROUP, device)
-                for rows in _blocks(held, sizes.references)
-            ]
+            tiles = []
+            for rows in _blocks(held, sizes.references):
+                part = room.part(rows.start - held.start, sizes.references)
+                tiles.append(_prepare(references, rows, frame.of_references, GROUP, device, part))
             for search in searches:
                 for rows in _blocks(slice(0, len(search.queries)), sizes.queries):
                     search.scan(rows, tiles)
                     bar.update((rows.stop - rows.start) * (held.stop - held.start))
-            del tiles  # the room is wanted
+    del tiles, room  # what is still to do takes as much
     return [search.finish(memory) for search in searches]
 
 
@@ -250,14 +251,35 @@ def _turned(vectors: torch.Tensor) -> torch.Tensor:
     return turned.T
 
 
-def _prepare(vectors: Floats, rows: slice, of_frame: _Map, group: int, device: str) -> _Whole:
+@dataclass(frozen=True)
+class _Room:
+    """Where prepared vectors are put: always the same, since getting memory anew takes time."""
+
+    turned: torch.Tensor  # [N, W] float32
+    numbers: torch.Tensor  # [N, W] int8
+
+    @classmethod
+    def of(cls, count: int, dimensions: int) -> "_Room":
+        shape = -(-count // GROUP) * GROUP, _width(dimensions)
+        return cls(torch.empty(shape), torch.empty(shape, dtype=torch.int8))
+
+    def part(self, first: int, count: int) -> "_Room":
+        rows = slice(first, first + count)
+        return _Room(self.turned[rows], self.numbers[rows])
+
+
+def _prepare(
+    vectors: Floats, rows: slice, of_frame: _Map, group: int, device: str, room: _Room
+) -> _Whole:
     """Rows of `vectors`, in the frame, as whole numbers.
 
     A step serves `group` rows, so many places from one another; zeros fill up the last of them.
     """
     count, dimensions = rows.stop - rows.start, vectors.shape[1]
     steps = -(-count // group)
-    turned = torch.zeros(steps * group, _width(dimensions))
+    room = room.part(0, steps * group)
+    turned, numbers = room.turned, room.numbers
+    turned[count:] = 0.0
     for part in _blocks(rows, CHUNK):
         moved = of_frame(torch.from_numpy(unit_vectors(vectors, part)))
         turned[part.start - rows.start : part.stop - rows.start] = _turned(moved)
@@ -265,7 +287,6 @@ def _prepare(vectors: Floats, rows: slice, of_frame: _Map, group: int, device: s
     def largest(each: torch.Tensor) -> torch.Tensor:
         return each.view(group, steps).amax(dim=0)
 
-    numbers = torch.empty(turned.shape, dtype=torch.int8)
     length, error, of_row = torch.empty(3, len(turned))
     for part in _blocks(slice(0, len(turned)), CHUNK):
         of_row[part] = turned[part].abs().amax(dim=1)
@@ -389,7 +410,8 @@ class _Plan:
     ) -> None:
         self.references, self.k, self.frame = references, k, frame
         self.sizes, self.device = sizes, device
-        # Of the products that are under way: always the same, since getting it anew takes time.
+        self.asked = _Room.of(sizes.queries, references.shape[1])
+        # Of the products that are under way.
         self.room = torch.empty(
             max(sizes.queries, GROUP) * sizes.references,
             dtype=torch.int32 if _has_exact_products(device) else torch.float32,
@@ -414,7 +436,8 @@ class _Search:
 
     def scan(self, rows: slice, tiles: Sequence[_Whole]) -> None:
         """Look among the references of tiles for candidates of some queries."""
-        asked = _prepare(self.queries, rows, self.plan.frame.of_queries, 1, self.plan.device)
+        plan = self.plan
+        asked = _prepare(self.queries, rows, plan.frame.of_queries, 1, plan.device, plan.asked)
         for tile in tiles:
             self._scan_tile(asked, tile)
         if sum(len(each.queries) for each in self.waiting) > self.plan.sizes.candidates:
