@@ -30,8 +30,6 @@ from tqdm import tqdm
 from synset_factory.measures.knn import GIBIBYTE, QUERY_BLOCK, block_sizes, nearest
 from synset_factory.measures.vectors import Floats, fixed_point, unit_vectors
 
-Rows = slice | NDArray[np.intp]
-
 FEW = 2048  # references: comparing no more than these in fixed point costs less than sifting them
 GROUP = 32  # references that share a step, and of which only the largest product is looked at first
 CHUNK = 256  # vectors scaled at once: they then stay in the processor's cache
@@ -39,6 +37,7 @@ LARGEST = 127  # of 8 bits
 HALVINGS = 8  # of `_turned`: 2**HALVINGS components are mixed
 PADDING = -(2**30)  # the product of a reference that is none, below every other
 SAMPLE = 2048  # vectors of which the means are taken
+SHORTEST_MEAN = 1e-12  # of unit vectors: a shorter one is rounding, not a direction
 MOST_STRETCH = 4.0
 MANY = 4  # times k groups: of more, those that promise most are looked at first
 # A query for which more references than this share are looked at is compared with all instead.
@@ -214,7 +213,7 @@ def _frame(query_sets: Sequence[Floats], references: Floats) -> _Frame:
     centre = there.mean(axis=0)
     axis = asked.mean(axis=0)
     length = np.linalg.norm(axis)
-    axis = axis / length if length > 0 else axis
+    axis = axis / length if length > SHORTEST_MEAN else 0.0 * axis
     spread = np.sqrt(np.mean(((there - centre) @ axis) ** 2))
     share = np.sqrt(np.mean((asked @ axis) ** 2))
     # Both are then equally long along the axis.
