@@ -15,7 +15,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
@@ -141,9 +140,13 @@ CENTROID_WAYS: dict[str, Way] = {
 WAYS = NEIGHBOUR_WAYS | ONCE | CENTROID_WAYS
 
 
-def anonymous_mebibytes() -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon"))
+def anonymous_mebibytes(pid: int) -> float:
+    """Memory of a process that is in no file, at this moment; 0 once it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return next((int(x.split()[1]) / 1024 for x in lines if x.startswith("RssAnon")), 0.0)
 
 
 def run_way(arguments: Namespace) -> None:
@@ -152,27 +155,32 @@ def run_way(arguments: Namespace) -> None:
     faiss.omp_set_num_threads(arguments.threads)
     names = ("references", "queries", "labels", "asked")
     data = [np.load(f"{name}.npy", mmap_mode="r") for name in names]
-    way, done, peak = WAYS[arguments.way], threading.Event(), 0.0
+    way = WAYS[arguments.way]
     with threadpool_limits(arguments.threads):
-        way(
-            *(each[:: max(1, len(each) // 2500)].copy() for each in data)
-        )  # libraries load what they need
-        before = anonymous_mebibytes()
-
-        def watch() -> None:
-            nonlocal peak
-            while not done.wait(0.01):
-                peak = max(peak, anonymous_mebibytes() - before)
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
+        # Libraries load what they need.
+        way(*(each[:: max(1, len(each) // 2500)].copy() for each in data))
+        before = anonymous_mebibytes(os.getpid())
         wall, cpu = time.perf_counter(), time.process_time()
         found = way(*data)
         figures = {"cpu": time.process_time() - cpu, "seconds": time.perf_counter() - wall}
-        done.set()
-        watcher.join()
     np.save(f"{arguments.way}.found.npy", found)
-    print(json.dumps(figures | {"mebibytes": peak}))
+    print(json.dumps(figures | {"before": before}))
+
+
+def watched(words: list[str], folder: Path) -> dict[str, float]:
+    """Run a way in a process of its own; return its figures and its peak memory in MiB."""
+    peak = 0.0
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(words, cwd=folder, stdout=said, stderr=subprocess.DEVNULL) as process,
+    ):
+        while process.poll() is None:
+            peak = max(peak, anonymous_mebibytes(process.pid))
+            time.sleep(0.01)
+        assert process.returncode == 0, words
+        said.seek(0)
+        figures: dict[str, float] = json.loads(said.read())
+    return figures | {"mebibytes": peak - figures["before"]}
 
 
 def measure(
@@ -190,10 +198,7 @@ def measure(
         for way in ways:
             words = [sys.executable, str(Path(__file__).resolve())]
             words += ["--way", way, "--threads", str(threads)]
-            done = subprocess.run(
-                words, cwd=folder, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
-            told[way].append(json.loads(done.stdout))
+            told[way].append(watched(words, folder))
     return {
         way: {name: median(run[name] for run in runs) for name in runs[0]}
         for way, runs in told.items()
@@ -230,9 +235,8 @@ def main() -> None:
     print(f"{model}, {' '.join(flag for flag in FLAGS if flag in flags)}")
     print(f"{arguments.threads} threads, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print("ratio: CPU s of the first way to CPU s; same: % of the first way's answers")
-    print(
-        f"{'data    references x queries x D':34}  {'way':22}   CPU s       s  ratio    MiB      same"
-    )
+    columns = f"{'data    references x queries x D':34}  {'way':22}"
+    print(f"{columns}   CPU s       s  ratio    MiB      same")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for number, size in enumerate(SEARCHES):

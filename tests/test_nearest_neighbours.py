@@ -154,8 +154,15 @@ def bounds_of(queries: np.ndarray, references: np.ndarray) -> tuple[np.ndarray, 
     """
     frame = nearest_neighbours._frame([queries], references)
     group, rows = nearest_neighbours.GROUP, slice(0, len(references))
-    asked = nearest_neighbours._prepare(queries, slice(0, len(queries)), frame.of_queries, 1, "cpu")
-    tile = nearest_neighbours._prepare(references, rows, frame.of_references, group, "cpu")
+    rooms = [
+        nearest_neighbours._Room.of(len(each), each.shape[1]) for each in (queries, references)
+    ]
+    asked = nearest_neighbours._prepare(
+        queries, slice(0, len(queries)), frame.of_queries, 1, "cpu", rooms[0]
+    )
+    tile = nearest_neighbours._prepare(
+        references, rows, frame.of_references, group, "cpu", rooms[1]
+    )
     products = asked.numbers.double() @ tile.numbers.double().T
     seen = nearest_neighbours._Seen.of(asked, tile, products.view(len(queries), group, -1))
     whole = (seen.products * seen.scale[:, None]).reshape(len(queries), -1)[:, rows]

@@ -30,15 +30,14 @@ from tqdm import tqdm
 from synset_factory.measures.knn import GIBIBYTE, QUERY_BLOCK, block_sizes, nearest
 from synset_factory.measures.vectors import Floats, fixed_point, unit_vectors
 
-Rows = slice | NDArray[np.intp]
-
 FEW = 2048  # references: comparing no more than these in fixed point costs less than sifting them
 GROUP = 32  # references that share a step, and of which only the largest product is looked at first
-CHUNK = 128  # vectors scaled at once: they then stay in the processor's cache
+CHUNK = 256  # vectors scaled at once: they then stay in the processor's cache
 LARGEST = 127  # of 8 bits
 HALVINGS = 8  # of `_turned`: 2**HALVINGS components are mixed
 PADDING = -(2**30)  # the product of a reference that is none, below every other
 SAMPLE = 2048  # vectors of which the means are taken
+SHORTEST_MEAN = 1e-12  # of unit vectors: a shorter one is rounding, not a direction
 MOST_STRETCH = 4.0
 MANY = 4  # times k groups: of more, those that promise most are looked at first
 # A query for which more references than this share are looked at is compared with all instead.
@@ -72,18 +71,19 @@ def find_nearest(
     frame = _frame(query_sets, references)
     plan = _Plan(references, min(k, len(references)), frame, sizes, device)
     searches = [_Search(each, plan) for each in query_sets]
+    room = _Room.of(min(sizes.held, len(references)), references.shape[1])
     pairs = len(references) * sum(map(len, query_sets))
     with tqdm(total=pairs, desc=label, unit="pair", unit_scale=True) as bar:
         for held in _blocks(slice(0, len(references)), sizes.held):
-            tiles = [
-                _prepare(references, rows, frame.of_references, GROUP, device)
-                for rows in _blocks(held, sizes.references)
-            ]
+            tiles = []
+            for rows in _blocks(held, sizes.references):
+                part = room.part(rows.start - held.start, sizes.references)
+                tiles.append(_prepare(references, rows, frame.of_references, GROUP, device, part))
             for search in searches:
                 for rows in _blocks(slice(0, len(search.queries)), sizes.queries):
                     search.scan(rows, tiles)
                     bar.update((rows.stop - rows.start) * (held.stop - held.start))
-            del tiles  # the room is wanted
+    del tiles, room  # what is still to do takes as much
     return [search.finish(memory) for search in searches]
 
 
@@ -113,7 +113,7 @@ def _sizes(memory: float, dimensions: int, device: str) -> _Sizes:
     while references > GROUP and (48 * queries + 8 * width) * references > budget / 4:
         queries, references = max(queries // 2, 1), references // 2
     # What is held beside them: whole numbers and float32.
-    tiles = max(1, int(budget / 2 / (5 * references * width)))
+    tiles = max(1, int(3 * budget / 8 / (5 * references * width)))
     return _Sizes(
         queries=queries,
         references=references,
@@ -213,7 +213,7 @@ def _frame(query_sets: Sequence[Floats], references: Floats) -> _Frame:
     centre = there.mean(axis=0)
     axis = asked.mean(axis=0)
     length = np.linalg.norm(axis)
-    axis = axis / length if length > 0 else axis
+    axis = axis / length if length > SHORTEST_MEAN else 0.0 * axis
     spread = np.sqrt(np.mean(((there - centre) @ axis) ** 2))
     share = np.sqrt(np.mean((asked @ axis) ** 2))
     # Both are then equally long along the axis.
@@ -250,14 +250,35 @@ def _turned(vectors: torch.Tensor) -> torch.Tensor:
     return turned.T
 
 
-def _prepare(vectors: Floats, rows: slice, of_frame: _Map, group: int, device: str) -> _Whole:
+@dataclass(frozen=True)
+class _Room:
+    """Where prepared vectors are put: always the same, since getting memory anew takes time."""
+
+    turned: torch.Tensor  # [N, W] float32
+    numbers: torch.Tensor  # [N, W] int8
+
+    @classmethod
+    def of(cls, count: int, dimensions: int) -> "_Room":
+        shape = -(-count // GROUP) * GROUP, _width(dimensions)
+        return cls(torch.empty(shape), torch.empty(shape, dtype=torch.int8))
+
+    def part(self, first: int, count: int) -> "_Room":
+        rows = slice(first, first + count)
+        return _Room(self.turned[rows], self.numbers[rows])
+
+
+def _prepare(
+    vectors: Floats, rows: slice, of_frame: _Map, group: int, device: str, room: _Room
+) -> _Whole:
     """Rows of `vectors`, in the frame, as whole numbers.
 
     A step serves `group` rows, so many places from one another; zeros fill up the last of them.
     """
     count, dimensions = rows.stop - rows.start, vectors.shape[1]
     steps = -(-count // group)
-    turned = torch.zeros(steps * group, _width(dimensions))
+    room = room.part(0, steps * group)
+    turned, numbers = room.turned, room.numbers
+    turned[count:] = 0.0
     for part in _blocks(rows, CHUNK):
         moved = of_frame(torch.from_numpy(unit_vectors(vectors, part)))
         turned[part.start - rows.start : part.stop - rows.start] = _turned(moved)
@@ -265,7 +286,6 @@ def _prepare(vectors: Floats, rows: slice, of_frame: _Map, group: int, device: s
     def largest(each: torch.Tensor) -> torch.Tensor:
         return each.view(group, steps).amax(dim=0)
 
-    numbers = torch.empty(turned.shape, dtype=torch.int8)
     length, error, of_row = torch.empty(3, len(turned))
     for part in _blocks(slice(0, len(turned)), CHUNK):
         of_row[part] = turned[part].abs().amax(dim=1)
@@ -389,7 +409,8 @@ class _Plan:
     ) -> None:
         self.references, self.k, self.frame = references, k, frame
         self.sizes, self.device = sizes, device
-        # Of the products that are under way: always the same, since getting it anew takes time.
+        self.asked = _Room.of(sizes.queries, references.shape[1])
+        # Of the products that are under way.
         self.room = torch.empty(
             max(sizes.queries, GROUP) * sizes.references,
             dtype=torch.int32 if _has_exact_products(device) else torch.float32,
@@ -414,7 +435,8 @@ class _Search:
 
     def scan(self, rows: slice, tiles: Sequence[_Whole]) -> None:
         """Look among the references of tiles for candidates of some queries."""
-        asked = _prepare(self.queries, rows, self.plan.frame.of_queries, 1, self.plan.device)
+        plan = self.plan
+        asked = _prepare(self.queries, rows, plan.frame.of_queries, 1, plan.device, plan.asked)
         for tile in tiles:
             self._scan_tile(asked, tile)
         if sum(len(each.queries) for each in self.waiting) > self.plan.sizes.candidates:
