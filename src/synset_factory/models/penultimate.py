@@ -64,7 +64,7 @@ def _load(folder: Path) -> nn.Module:
         model: nn.Module = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise InputError(
-            f"The classifier in {folder} cannot be read from {WEIGHTS} ({error}): fetch or train it "
-            "again, or name another folder in classifier_embed.model."
+            f"The classifier in {folder} cannot be read from {WEIGHTS} ({error}): fetch or train "
+            "it again, or name another folder in classifier_embed.model."
         ) from None
     return model
