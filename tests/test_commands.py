@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
 from synset_factory.commands.check import check as command
+from synset_factory.commands.check import check_batches
 from synset_factory.errors import InputError
+from synset_factory.models.classifier import ClassifierSettings
+from synset_factory.models.training import train
+from synset_factory.models.training_batches import Share
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -55,6 +60,7 @@ def test_what_is_committed_fits(check: Callable[..., Any]) -> None:
         ({"world_stages__miniature": []}, "write world_stages: {imagenet: [], miniature: [mini"),
         ({"renderer": {"colours": 3}}, "'renderer' has no settings; remove the section"),
         ({"sets__a.b": {"prompts": "synset", "guidance_scale": 1.0}}, "the set name 'a.b'"),
+        ({"splits__train": 2}, "the 44 training images of a set (classes x splits.train) do not"),
     ],
 )
 def test_a_fault_is_one_sentence(
@@ -77,3 +83,53 @@ def test_images_that_this_world_cannot_have_are_a_fault(
     Path("params.yaml").write_text(yaml.safe_dump(params))
     with pytest.raises(InputError, match="n01440764, which is no class of this world"):
         command()
+
+
+def training_settings(batch_size: int, micro_batch_size: int) -> ClassifierSettings:
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["train"]["classifier"]
+    sizes = {"batch_size": batch_size, "micro_batch_size": micro_batch_size}
+    return ClassifierSettings(**params | sizes | {"epochs": 1, "warmup_epochs": 0})
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "micro_batch_size", "images", "replicas", "sentence"),
+    [
+        (1024, 256, 500, 1, "the 500 training images of a set .* do not fill a batch of 1,024"),
+        (1024, 256, 1023, 1, "the 1,023 training images"),
+        (1024, 256, 1024, 3, "3 copies .* cannot share the 4 micro-batches of a step evenly"),
+        (1024, 256, 1024, 8, "8 copies .* cannot share the 4 micro-batches of a step evenly"),
+        (1024, 300, 9999, 1, "micro_batch_size 300 does not divide batch_size 1024"),
+        (1024, 2048, 9999, 1, "micro_batch_size 2048 does not divide batch_size 1024"),
+        (64, 0, 9999, 1, "micro_batch_size 0 does not divide"),
+        (0, 64, 9999, 1, "micro_batch_size 64 does not divide batch_size 0"),
+    ],
+)
+def test_a_training_that_cannot_begin_is_a_fault_before_an_image_is_drawn(
+    batch_size: int, micro_batch_size: int, images: int, replicas: int, sentence: str
+) -> None:
+    with pytest.raises(InputError, match=f"params.yaml: train.classifier: {sentence}"):
+        check_batches(training_settings(batch_size, micro_batch_size), images, replicas)
+
+
+@pytest.mark.parametrize("images", [7, 8, 9])
+@pytest.mark.parametrize("micro_batch_size", [2, 3, 4, 8, 16])
+@pytest.mark.parametrize("replicas", [1, 2, 3, 4])
+def test_check_and_training_refuse_the_same(
+    images: int, micro_batch_size: int, replicas: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("synset_factory.models.training._run_epochs", lambda *_: None)
+    settings = training_settings(8, micro_batch_size)
+    dataset = [(Image.new("RGB", (32, 32)), 0)] * images
+
+    def begin() -> None:
+        share = Share(rank=0, processes=replicas)
+        train(dataset, ["one"], settings, 0, device="cpu", workers=0, label="test", share=share)
+
+    refused = []
+    for attempt in (begin, lambda: check_batches(settings, images, replicas)):
+        try:
+            attempt()
+            refused.append(False)
+        except InputError:
+            refused.append(True)
+    assert refused[0] == refused[1]

@@ -17,6 +17,8 @@ MODULES = {
     world: stage_modules(load_common(REPOSITORY / path).world) for world, path in PARAMS.items()
 }
 KEY = "${key}"
+# Files and folders that params.yaml names: section and key.
+NAMED = (("diagnosis", "vocabulary"), ("train", "natural_from"), ("classifier_embed", "model"))
 GUARD = "${world_stages."  # a list that is empty in other worlds
 
 
@@ -26,7 +28,7 @@ def stages() -> list[tuple[str, dict[str, Any]]]:
 
 def world_of(name: str) -> str | None:
     """Return the world that a stage belongs to, or None: it belongs to all."""
-    items = STAGES[name].get("foreach", "")
+    items = str(STAGES[name].get("foreach", ""))
     return items.removeprefix(GUARD).removesuffix("}") if items.startswith(GUARD) else None
 
 
@@ -133,13 +135,28 @@ def test_every_dependency_is_made_by_a_stage_or_kept_in_git(world: str) -> None:
     folders = {Path(path).parent.as_posix() for path in made}
     for name, stage in here:
         for dependency in stage.get("deps", []):
-            # Files that params.yaml names.
-            for section, key in (("diagnosis", "vocabulary"), ("train", "natural_from")):
+            for section, key in NAMED:
                 named = f"${{{section}.{key}}}"
                 dependency = dependency.replace(named, params[section][key])
             parents = {dependency, *(p.as_posix() for p in Path(dependency).parents)}
             kept = (REPOSITORY / dependency).exists() and not dependency.startswith("data/")
             assert kept or parents & made or dependency in folders, f"{name}: {dependency}"
+
+
+@pytest.mark.parametrize(("section", "key"), NAMED)
+def test_what_a_stage_reads_where_params_say_is_its_dependency(section: str, key: str) -> None:
+    users = [stage for _, stage in stages() if f".stages.{section}" in stage["cmd"]]
+    assert any(f"${{{section}.{key}}}" in stage["deps"] for stage in users)
+
+
+def test_only_the_model_that_params_name_is_what_embeds() -> None:
+    # Else new weights of it embed nothing, and those of another embed everything.
+    models = [
+        each
+        for each in dict(stages())["classifier_embed"]["deps"]
+        if each.startswith(("data/models", "${"))
+    ]
+    assert models == ["${classifier_embed.model}"]
 
 
 @pytest.mark.parametrize("world", PARAMS)

@@ -44,7 +44,11 @@ def test_the_pretrained_classifier_takes_the_place_of_all_seeds() -> None:
 
 
 def test_one_that_was_not_fetched_is_named() -> None:
-    with pytest.raises(InputError, match=r"data/models/pretrained/other/config\.json is missing"):
+    with pytest.raises(
+        InputError,
+        match=r"^data/models/pretrained/other/config\.json is missing: fetch the classifier with "
+        r"`dvc repro fetch_models`, or name another in train\.natural_from\.$",
+    ):
         main()
 
 

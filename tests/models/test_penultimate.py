@@ -30,15 +30,15 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     return made
 
 
-def embed(name: str, batch_size: int) -> np.ndarray:
-    loaded = Penultimate(name, "cpu")
+def embed(batch_size: int) -> np.ndarray:
+    loaded = Penultimate(Path("model"), "cpu")
     dataset = JpegDataset("natural", read_index("natural"), loaded.preprocess)
     return np.concatenate(list(loaded.embed_images(dataset, batch_size, 0, "natural")))
 
 
 def test_the_last_layer_makes_of_the_embeddings_the_classifiers_logits(model: nn.Module) -> None:
     write_small_set("natural")
-    found = embed("local-dir:model", 50)
+    found = embed(50)
     pictures = JpegDataset(
         "natural", read_index("natural"), create_transform(**resolve_model_data_config(model))
     )
@@ -48,7 +48,7 @@ def test_the_last_layer_makes_of_the_embeddings_the_classifiers_logits(model: nn
     assert found.shape == (84, 32) and found.dtype == np.float32
     assert torch.allclose(again, logits, atol=1e-5)
     assert logits.std(dim=0).min() > 1e-4  # pictures differ
-    assert np.allclose(embed("local-dir:model", 7), found, atol=1e-5)
+    assert np.allclose(embed(7), found, atol=1e-5)
 
 
 @pytest.mark.parametrize("pickle", ["pytorch_model.bin", "model.pth"])
@@ -56,49 +56,13 @@ def test_weights_in_a_pickle_are_refused_unread(model: nn.Module, pickle: str) -
     Path("model/model.safetensors").unlink()
     torch.save(model.state_dict(), Path("model") / pickle)
     with pytest.raises(InputError, match=r"model/model\.safetensors is missing"):
-        Penultimate("local-dir:model", "cpu")
+        Penultimate(Path("model"), "cpu")
 
 
 def test_a_pickle_under_the_name_of_safetensors_is_refused(model: nn.Module) -> None:
     torch.save(model.state_dict(), "model/model.safetensors")
     with pytest.raises(InputError, match=r"cannot be read from model\.safetensors"):
-        Penultimate("local-dir:model", "cpu")
-
-
-def test_from_the_hub_only_safetensors_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-
-    def hub(repo_id: str, filename: str, **_: object) -> str:
-        asked.append((repo_id, filename))
-        raise OSError("not there")
-
-    monkeypatch.setattr("timm.models._hub.hf_hub_download", hub)
-    with pytest.raises(InputError, match=r"'test_resnet\.r160_in1k' cannot be read"):
-        Penultimate("test_resnet.r160_in1k", "cpu")
-    assert asked == [("timm/test_resnet.r160_in1k", "model.safetensors")]
-
-
-def test_weights_that_lie_at_an_address_alone_are_not_fetched(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def fetch(*_: object, **__: object) -> None:
-        pytest.fail("an address was followed")
-
-    monkeypatch.setattr("timm.models._builder.load_state_dict_from_url", fetch)
-    monkeypatch.setattr("timm.models._builder.download_cached_file", fetch)
-    config = timm.get_pretrained_cfg("resnet18.a1_in1k").to_dict() | {"hf_hub_id": None}
-    monkeypatch.setattr(
-        "timm.models._builder.get_pretrained_cfg",
-        lambda _: timm.models.PretrainedCfg(**config | {"url": "https://example.org/weights.pth"}),
-    )
-    with pytest.raises(InputError, match="No pretrained weights exist"):
-        Penultimate("resnet18.a1_in1k", "cpu")
-
-
-@pytest.mark.parametrize("name", ["nets_of_nobody", "resnet18.never_trained", "a/b", "http:a/b"])
-def test_a_model_that_timm_does_not_know_is_named(name: str) -> None:
-    with pytest.raises(InputError, match=f"The model '{name}' cannot be read"):
-        Penultimate(name, "cpu")
+        Penultimate(Path("model"), "cpu")
 
 
 def test_a_broken_model_embeds_nothing(model: nn.Module) -> None:
@@ -107,4 +71,4 @@ def test_a_broken_model_embeds_nothing(model: nn.Module) -> None:
     classifier.save(model, Path("model"))
     write_small_set("natural")
     with pytest.raises(InputError, match="natural: the classifier gives NaN"):
-        embed("local-dir:model", 50)
+        embed(50)

@@ -18,21 +18,19 @@ from tqdm import tqdm
 from synset_factory.errors import InputError
 from synset_factory.shard_reader import JpegDataset
 
-LOCAL = "local-dir:"  # timm's prefix of a folder
 WEIGHTS = "model.safetensors"
 
 
 class Penultimate:
     """Embeds images as a trained classifier sees them just before it tells classes apart."""
 
-    def __init__(self, name: str, device: str) -> None:
-        """Load `name`, which is what timm.create_model takes: a model that has weights
-        (inception_v3.tf_adv_in1k), or `local-dir:` and the folder of one.
+    def __init__(self, folder: Path, device: str) -> None:
+        """Load the classifier in `folder`, as timm saves one.
 
         Weights are read as safetensors, never as a pickle, and no code comes with them.
-        Raises InputError if there is no such model, or none whose weights are safetensors.
+        Raises InputError if there is none, or none whose weights are safetensors.
         """
-        model = _load(name)
+        model = _load(folder)
         # timm's own way with pictures for this model.
         self.preprocess = create_transform(**resolve_model_data_config(model))
         self.model = model.to(device).to(memory_format=torch.channels_last).eval()
@@ -55,20 +53,18 @@ class Penultimate:
             yield features.cpu().numpy()
 
 
-def _load(name: str) -> nn.Module:
-    overlay = None
-    if name.startswith(LOCAL):
-        for file in ("config.json", WEIGHTS):
-            path = Path(name.removeprefix(LOCAL)) / file
-            if not path.exists():
-                raise InputError(f"{path} is missing: the model '{name}' is read from it.")
-    else:
-        # This file of the hub and no other; an address of one, which may be a pickle, counts not.
-        overlay = {"hf_hub_filename": WEIGHTS, "url": None}
+def _load(folder: Path) -> nn.Module:
+    for name in ("config.json", WEIGHTS):
+        if not (folder / name).exists():
+            raise InputError(
+                f"{folder / name} is missing: `dvc repro` makes or fetches the classifiers that "
+                "params.yaml names; or name another folder in classifier_embed.model."
+            )
     try:
-        model: nn.Module = timm.create_model(
-            name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay
-        )
+        model: nn.Module = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise InputError(f"The model '{name}' cannot be read from {WEIGHTS}: {error}") from None
+        raise InputError(
+            f"The classifier in {folder} cannot be read from {WEIGHTS} ({error}): fetch or train "
+            "it again, or name another folder in classifier_embed.model."
+        ) from None
     return model

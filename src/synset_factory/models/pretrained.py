@@ -24,6 +24,12 @@ def pretrained_classifier(
 
     Raises InputError if there is no classifier, or none of 1,000 classes.
     """
+    for file in ("config.json", "model.safetensors"):
+        if not (folder / file).exists():
+            raise InputError(
+                f"{folder / file} is missing: fetch the classifier with `dvc repro fetch_models`, "
+                "or name another in train.natural_from."
+            )
     model: Any = classifier.load(folder)  # timm's, which has more than a module
     name = model.pretrained_cfg["classifier"]
     last = model.get_submodule(name) if isinstance(name, str) else None

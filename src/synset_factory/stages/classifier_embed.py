@@ -4,6 +4,7 @@ Stage `classifier_space` compares them. A set that changes is embedded anew, and
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from synset_factory import layout
 from synset_factory.config import load_section
@@ -18,7 +19,7 @@ from synset_factory.shard_reader import JpegDataset, read_index
 class ClassifierEmbedConfig:
     """Whose space it is."""
 
-    model: str  # timm's name of a classifier of natural images, or local-dir: and its folder
+    model: str  # folder of a classifier of natural images, as timm saves one
     batch_size: int  # images at once
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     name, common = begin_set_stage(__doc__, natural=True)
     config = load_section(ClassifierEmbedConfig, "classifier_embed")
 
-    model = Penultimate(config.model, common.run.device)
+    model = Penultimate(Path(config.model), common.run.device)
     index = read_index(name)
     dataset = JpegDataset(name, index, model.preprocess)
     batches = model.embed_images(dataset, config.batch_size, common.run.workers, name)

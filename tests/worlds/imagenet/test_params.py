@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from synset_factory import layout
 from synset_factory.commands.check import check
 from synset_factory.config import load_common, load_params
+from synset_factory.errors import InputError
 from tests.small_pipeline import REPOSITORY, run
 
 IMAGENET = Path("worlds/imagenet.yaml")
@@ -42,6 +44,49 @@ def keys(params: dict[str, Any], above: str = "") -> Iterator[str]:
 def test_it_fits_the_code_and_the_prompts(capsys: pytest.CaptureFixture[str]) -> None:
     check()
     assert "world imagenet, 1000 classes, 5 synthetic sets" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("clone")
+def test_the_small_run_of_the_guide_fits(capsys: pytest.CaptureFixture[str]) -> None:
+    guide = (REPOSITORY / "docs/imagenet.md").read_text().partition("### Try it small first")[2]
+    small = yaml.safe_load(guide.partition("```yaml\n")[2].partition("```")[0])
+    assert len(small["wnids"]) == 10
+    merged = merge(load_params(), small)
+    layout.PARAMS.write_text(yaml.safe_dump(merged))
+    check()
+    assert "world imagenet, 10 classes, 5 synthetic sets" in capsys.readouterr().out
+    usual, now = (
+        each["train"]["classifier"] for each in (load_params(REPOSITORY / IMAGENET), merged)
+    )
+    rates = [each["learning_rate"] / each["batch_size"] for each in (usual, now)]
+    assert rates[0] == pytest.approx(rates[1])
+
+
+def merge(params: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Return params with some values changed; there must be such keys."""
+    assert set(changes) <= set(params)
+    return params | {
+        key: merge(params[key], value) if isinstance(value, dict) else value
+        for key, value in changes.items()
+    }
+
+
+@pytest.mark.parametrize("key", ["train.natural_from", "classifier_embed.model"])
+@pytest.mark.usefixtures("clone")
+def test_a_classifier_that_is_not_fetched_is_a_fault_before_an_image_is_drawn(key: str) -> None:
+    section, name = key.split(".")
+    for folder, fits in (("resnetrs152", True), ("resnet50", False)):
+        named = {name: f"data/models/pretrained/{folder}"}
+        layout.PARAMS.write_text(yaml.safe_dump(merge(load_params(), {section: named})))
+        if fits:
+            check()
+            continue
+        with pytest.raises(
+            InputError,
+            match=f"^params.yaml: {key} is data/models/pretrained/resnet50, which no stage "
+            "fetches: name 'resnet50' under fetch_models.pretrained, or change the folder.$",
+        ):
+            check()
 
 
 def test_it_has_the_keys_of_the_miniature_but_for_what_a_world_brings() -> None:
