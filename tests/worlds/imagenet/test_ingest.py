@@ -25,6 +25,7 @@ import timm.data
 import webdataset
 from filelock import FileLock
 from PIL import Image
+from scipy.io import savemat
 
 from synset_factory import layout
 from synset_factory.commands.export import export
@@ -510,7 +511,7 @@ def cut_class_tar(here: Path) -> dict[str, Any]:
 
 
 def devkit_that_lost_a_byte(here: Path) -> dict[str, Any]:
-    """The byte lacks within a file, where zlib finds out, not tarfile."""
+    """It is lost within a file, where zlib finds out, not tarfile."""
     ingest = LAYOUTS["tars"](photographs("noise"), here / "copy")
     path = Path(ingest["validation"]["devkit"])
     stream = io.BytesIO()
@@ -566,6 +567,14 @@ def devkit_without_meta(here: Path) -> dict[str, Any]:
     return ingest
 
 
+def devkit_with_a_damaged_number(here: Path) -> dict[str, Any]:
+    ingest = LAYOUTS["devkit"](photographs("noise"), here / "copy")
+    fields = [("ILSVRC2012_ID", "O"), ("WNID", "O")]
+    synsets = np.array([(1e300, "n01580077"), (2.0, "n03126707")], dtype=fields)
+    savemat(Path(ingest["validation"]["devkit"]) / "data" / "meta.mat", {"synsets": synsets})
+    return ingest
+
+
 def class_of_broken_files(here: Path) -> dict[str, Any]:
     copy = photographs("noise")
     copy.train["n01580077"] = [("n01580077_1.JPEG", b"broken")]
@@ -594,6 +603,7 @@ WRONG = [
         "ILSVRC2012_devkit_t12.tar.gz cannot be read as the devkit (Error",
     ),
     (devkit_without_meta, "data/meta.mat does not tell which wnid"),
+    (devkit_with_a_damaged_number, "data/meta.mat does not tell which wnid"),
     (without_a_class, "ingest.train.path has no class n03804744: get what is missing"),
     (class_of_broken_files, "class n01580077 of the train split has no picture that can be read"),
     (

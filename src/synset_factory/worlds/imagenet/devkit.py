@@ -20,6 +20,7 @@ META = "data/meta.mat"
 DAMAGE = (
     MatReadError,
     ValueError,
+    OverflowError,
     TypeError,
     LookupError,
     NotImplementedError,
