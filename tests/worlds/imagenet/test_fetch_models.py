@@ -278,6 +278,52 @@ def test_weights_in_several_files_must_all_be_there(copied: Path) -> None:
         fetch(local(copied / "pipeline", WITHOUT_CHECKER))
 
 
+FORMS = {"pipeline": WITHOUT_CHECKER, "clip": OpenClipForm(), "timm": TimmForm()}
+WEIGHTS_LIST = "unet/diffusion_pytorch_model.safetensors.index.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content", "sentence"),
+    [
+        ("pipeline", "model_index.json", b'{"unet": ', "model_index.json of .* cannot be read as"),
+        ("pipeline", "model_index.json", b"\xff\xfe", "model_index.json of .* cannot be read as"),
+        ("pipeline", "model_index.json", b"[]", "model_index.json of .* a mapping in JSON"),
+        ("pipeline", "model_index.json", b'{"unet": []}', "does not say what its 'unet' is"),
+        ("pipeline", "unet/config.json", b'{"a', r"unet/config\.json cannot be read as JSON"),
+        ("pipeline", "unet/config.json", b'"\xe9"', r"unet/config\.json cannot be read as JSON"),
+        ("pipeline", "unet/config.json", b"[" * 10**5, r"unet/config\.json cannot be read as JSON"),
+        ("pipeline", WEIGHTS_LIST, b"{}", r"index\.json lists no files of weights"),
+        ("pipeline", WEIGHTS_LIST, b"[]", r"index\.json lists no files of weights"),
+        ("pipeline", WEIGHTS_LIST, b'{"weight_map": []}', "lists no files of weights"),
+        ("pipeline", WEIGHTS_LIST, b'{"weight_map": {"a": 1, "b": "c"}}', "lists 1, which is not"),
+        ("clip", CLIP_CONFIG, b"{", f"{CLIP_CONFIG} of .* cannot be read as JSON"),
+        ("clip", CLIP_CONFIG, b'{"model_cfg": null}', "describes no text tower"),
+        ("clip", CLIP_CONFIG, b'{"model_cfg": {"text_cfg": null}}', "describes no text tower"),
+        ("clip", CLIP_CONFIG, b'{"model_cfg": []}', "describes no text tower"),
+        ("timm", "config.json", b"", r"config\.json cannot be read as JSON"),
+    ],
+)
+def test_a_damaged_description_is_one_sentence(
+    name: str, file: str, content: bytes, sentence: str, copied: Path
+) -> None:
+    (copied / name / file).write_bytes(content)
+    with pytest.raises(InputError, match=sentence):
+        fetch(local(copied / name, FORMS[name]))
+    assert not PLACE.exists()
+
+
+def test_a_file_that_disappears_from_a_mirror_is_one_sentence(copied: Path) -> None:
+    folder = copied / "timm"
+    wanted = local(folder, TimmForm())
+    (folder / "model.safetensors").unlink()
+    sentence = r"timm cannot be copied \(.*model\.safetensors.*\): mend that"
+    with pytest.raises(InputError, match=sentence):
+        fetch(wanted)
+    with pytest.raises(InputError, match=sentence):
+        wanted.origin.read("model.safetensors")
+    assert not PLACE.exists()
+
+
 def test_a_clip_whose_text_tower_lies_elsewhere_is_refused(copied: Path) -> None:
     text = {"hf_model_name": "xlm-roberta-base"}
     (copied / "clip" / CLIP_CONFIG).write_text(json.dumps({"model_cfg": {"text_cfg": text}}))
@@ -320,8 +366,13 @@ def test_the_part_fetches_all_that_params_name_and_nothing_stays_of_others(
     assert {path.name for path in layout.PRETRAINED.iterdir()} == {"old", "new"}
     del params["fetch_models"]["pretrained"]["old"]
     layout.PARAMS.write_text(yaml.safe_dump(params))
+    (layout.PRETRAINED / "stray").write_text("no folder")
+    (layout.PRETRAINED / "link").symlink_to(copied)
+    shutil.rmtree(layout.PRETRAINED / "new")
+    (layout.PRETRAINED / "new").write_text("no folder")
     main()
     assert {path.name for path in layout.PRETRAINED.iterdir()} == {"new"}
+    assert names_below(copied / "timm") == {"model.safetensors", "config.json", "pytorch_model.bin"}
     record = json.loads(layout.FETCHED_MODELS.read_text())
     assert set(record) == {"text_to_image", "clip", "pretrained/new"}
     for name, model in record.items():

@@ -140,18 +140,17 @@ def read_stored(path: Path) -> Stored:
         return []
 
 
-def numbers_lacking(stored: Stored, wanted: Sequence[tuple[str, int | None]]) -> list[int] | None:
+def numbers_lacking(stored: Stored, wanted: Sequence[tuple[str, int]]) -> list[int] | None:
     """Return which of the wanted pictures a tar lacks, or None if it must be written anew.
 
-    `wanted` are their names and sizes in bytes, None where that is not known, by number.
+    `wanted` are their names and sizes in bytes, by number.
     """
     numbers: list[int] = []
     for row, told in stored:
         if told.keys() != TOLD or told["number"] not in range(len(wanted)):
             return None
         number = int(told["number"])
-        name, size = wanted[number]
-        if told["source"] != name or size not in (None, row["size"]):
+        if (told["source"], row["size"]) != wanted[number]:
             return None
         numbers.append(number)
     if not numbers or numbers != sorted(set(numbers)):

@@ -20,6 +20,7 @@ META = "data/meta.mat"
 DAMAGE = (
     MatReadError,
     ValueError,
+    OverflowError,
     TypeError,
     LookupError,
     NotImplementedError,
@@ -56,7 +57,7 @@ def _read(devkit: Path, name: str) -> bytes:
                 stream = tar.extractfile(member) if member.name.endswith(f"/{name}") else None
                 if stream:
                     return stream.read()
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise InputError(
             f"{devkit} cannot be read as the devkit ({error}): name the folder "
             "ILSVRC2012_devkit_t12, or its .tar.gz."

@@ -86,7 +86,7 @@ def fetch(wanted: Order) -> dict[str, Any]:
     Raises InputError if that cannot be.
     """
     folder, partial = wanted.folder, layout.partial(wanted.folder)
-    if folder.exists():
+    if folder.is_dir():
         shutil.rmtree(partial, ignore_errors=True)
         folder.rename(partial)
     partial.mkdir(parents=True, exist_ok=True)
@@ -100,8 +100,17 @@ def fetch(wanted: Order) -> dict[str, Any]:
     wanted.form.complete(partial)
     check_folder(partial)
     digests = {name: file_digest(partial / name) for name in wanted.names}
+    _remove(folder)
     partial.rename(folder)
     return {**asdict(wanted.source), "commit": wanted.origin.commit, "sha256": digests}
+
+
+def _remove(path: Path) -> None:
+    """Delete what has a name that is a model's, or in a folder of models: a folder or a file."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def check_room(orders: list[Order]) -> None:
@@ -134,5 +143,5 @@ def main() -> None:
     record = {each.folder.relative_to(layout.MODELS).as_posix(): fetch(each) for each in orders}
     for path in layout.PRETRAINED.iterdir():
         if path.name not in config.pretrained:
-            shutil.rmtree(path)
+            _remove(path)
     write_text(layout.FETCHED_MODELS, json.dumps(record, indent=2) + "\n")

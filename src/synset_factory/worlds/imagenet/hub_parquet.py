@@ -3,6 +3,8 @@
 A picture in a Parquet file cannot be read alone, and neither memory nor another copy on disk is
 spent on sorting them: each file is read twice. The first time its pictures are examined, after
 which the place of each in its class tar is known; the second time each is written to its place.
+Where class tars are there already, sizes are compared first: Parquet tells them no other way than
+by reading the pictures.
 """
 
 import json
@@ -58,6 +60,7 @@ class TarJob:
 
     tar: ClassTar
     names: list[str]  # of the wanted pictures, by number
+    sizes: list[int]  # theirs, in bytes; not known, and empty, where no tar is there
     is_new: bool  # its pictures have been written to its temporary name
     left_out: dict[str, str]  # why, by name
     other_files: int
@@ -133,6 +136,7 @@ def ingest_parquet(
     split = tars[0].split
     rows = rows[rows["wnid"].isin([tar.wnid for tar in tars])]
     jobs, wanted = _wanted(rows, tars, images)
+    jobs = _with_sizes(jobs, wanted, run_all, title)
     lacking = list(run_all(_numbers_lacking, jobs))
     new = {job.tar.wnid for job, each in zip(jobs, lacking, strict=True) if each is None}
     absent = {
@@ -187,6 +191,7 @@ def _wanted(
         TarJob(
             tar=tar,
             names=names.get(tar.wnid, []),
+            sizes=[],
             is_new=False,
             left_out=dict.fromkeys(seconds.get(tar.wnid, []), SECOND),
             other_files=int(others.get(tar.wnid, 0)),
@@ -196,8 +201,32 @@ def _wanted(
     return jobs, wanted
 
 
+def _with_sizes(jobs: list[TarJob], wanted: pd.DataFrame, run_all: Map, title: str) -> list[TarJob]:
+    """Fill in the sizes of the wanted pictures of those classes whose tar is there."""
+    there = {job.tar.wnid for job in jobs if job.tar.path.exists()}
+    files = _file_jobs(wanted[wanted["wnid"].isin(there)], jobs[0].tar.split)
+    read = tqdm(
+        run_all(_sizes, files),
+        total=len(files),
+        desc=f"{title}: sizes",
+        unit="file",
+        disable=not files,
+    )
+    sized = [file.rows.assign(size=each) for file, each in zip(files, read, strict=True)]
+    rows = pd.concat([wanted.head(0).assign(size=0), *sized]).sort_values("number")
+    sizes = {wnid: each.tolist() for wnid, each in rows.groupby("wnid")["size"]}
+    return [replace(job, sizes=sizes.get(job.tar.wnid, [])) for job in jobs]
+
+
+def _sizes(job: FileJob) -> list[int]:
+    return [len(content) for _, content in _contents(job)]
+
+
 def _numbers_lacking(job: TarJob) -> list[int] | None:
-    return numbers_lacking(read_stored(job.tar.path), [(name, None) for name in job.names])
+    if not job.tar.path.exists():
+        return None
+    wanted = list(zip(job.names, job.sizes, strict=True))
+    return numbers_lacking(read_stored(job.tar.path), wanted)
 
 
 def _examine(rows: pd.DataFrame, split: str, run_all: Map, title: str) -> pd.DataFrame:

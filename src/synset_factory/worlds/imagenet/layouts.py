@@ -124,7 +124,7 @@ def flat(path: Path, wnids: Sequence[str]) -> dict[str, Listing]:
 def _files_of_tar(path: Path, start: int = 0, size: int | None = None) -> list[StoredFile]:
     """Return the files of a tar on disk, or of a tar that lies in it from `start` on.
 
-    Raises InputError if it is no plain tar, or was cut off.
+    Raises InputError if it is no plain tar, is damaged, or was cut off.
     """
     try:
         end = path.stat().st_size if size is None else start + size
@@ -134,7 +134,7 @@ def _files_of_tar(path: Path, start: int = 0, size: int | None = None) -> list[S
             f"{path} cannot be read as a plain tar ({error}): correct the path or the layout, "
             "unpack it if it is compressed, or get it again."
         ) from None
-    if files and files[-1].offset + files[-1].size > path.stat().st_size:
+    if files and files[-1].offset + files[-1].size > end:
         raise InputError(f"{path} was cut off in {files[-1].name}: get it again.")
     return files
 
@@ -153,3 +153,7 @@ def _members(path: Path, start: int, end: int) -> Iterator[StoredFile]:
                         offset=member.offset_data,
                         size=member.size,
                     )
+            # tarfile takes a header that is damaged for the end, which is two blocks of zeros.
+            stream.seek(tar.offset)
+            if any(stream.read(max(0, min(2 * tarfile.BLOCKSIZE, end - tar.offset)))):
+                raise InputError(f"{path} is damaged at byte {tar.offset:,}: get it again.")

@@ -46,7 +46,8 @@ class PipelineForm:
 
     def choose(self, origin: Origin) -> list[str]:
         _require(origin, PIPELINE)
-        components = self._components(_json(origin.read(PIPELINE), f"{PIPELINE} of {origin.name}"))
+        what = f"{PIPELINE} of {origin.name}"
+        components = self._components(_mapping(origin.read(PIPELINE), what), what)
         names = [PIPELINE]
         for component in components:
             here = [name for name in origin.sizes if PurePosixPath(name).parts[0] == component]
@@ -63,12 +64,15 @@ class PipelineForm:
     def complete(self, folder: Path) -> None:
         """A pipeline without the safety checker must not ask for it: so diffusers writes it."""
         path = folder / PIPELINE
-        index = _json(path.read_bytes(), str(path))
+        index = _mapping(path.read_bytes(), str(path))
         if not self.safety_checker and "safety_checker" in index:
             index |= {"safety_checker": [None, None], "requires_safety_checker": False}
             path.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
-    def _components(self, index: dict[str, Any]) -> list[str]:
+    def _components(self, index: dict[str, Any], what: str) -> list[str]:
+        for name, value in index.items():
+            if value == [] and not name.startswith("_"):
+                raise InputError(f"{what} does not say what its '{name}' is: name another.")
         return [
             name
             for name, value in index.items()
@@ -83,7 +87,10 @@ class OpenClipForm:
     def choose(self, origin: Origin) -> list[str]:
         _require(origin, CLIP_CONFIG, CLIP_WEIGHTS)
         what = f"{CLIP_CONFIG} of {origin.name}"
-        text = _json(origin.read(CLIP_CONFIG), what).get("model_cfg", {}).get("text_cfg", {})
+        model = _mapping(origin.read(CLIP_CONFIG), what).get("model_cfg")
+        text = model.get("text_cfg") if isinstance(model, dict) else None
+        if not isinstance(text, dict):
+            raise InputError(f"{what} describes no text tower (model_cfg, text_cfg): name another.")
         if "hf_model_name" in text:
             raise InputError(
                 f"{what} takes its text tower from {text['hf_model_name']}, which lies elsewhere: "
@@ -121,14 +128,14 @@ def check_folder(folder: Path) -> None:
     Raises InputError naming the file.
     """
     for path in sorted(folder.rglob("*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = _parsed(path.read_bytes(), str(path))
         if isinstance(content, dict) and CODE in content:
             raise InputError(
                 f"{path} asks for code that comes with the model ({CODE}), which is never run: "
                 "name another model."
             )
         if path.name.endswith(".safetensors.index.json"):
-            for name in sorted(set(content["weight_map"].values())):
+            for name in _listed_weights(content, path):
                 if not (path.parent / name).exists():
                     raise InputError(
                         f"{path} lists {name}, which is not there: name another source."
@@ -170,11 +177,23 @@ def _is_needed(name: str) -> bool:
     )
 
 
-def _json(content: bytes, what: str) -> dict[str, Any]:
+def _listed_weights(content: Any, path: Path) -> list[str]:
+    listed = content.get("weight_map") if isinstance(content, dict) else None
+    names = set(map(str, listed.values())) if isinstance(listed, dict) else set()
+    if not names:
+        raise InputError(f"{path} lists no files of weights (weight_map): name another source.")
+    return sorted(names)
+
+
+def _parsed(content: bytes, what: str) -> Any:
     try:
-        found = json.loads(content)
-    except ValueError:
-        found = None
+        return json.loads(content.decode())
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{what} cannot be read as JSON ({error}): name another source.") from None
+
+
+def _mapping(content: bytes, what: str) -> dict[str, Any]:
+    found = _parsed(content, what)
     if not isinstance(found, dict):
         raise InputError(f"{what} is not what it should be, a mapping in JSON: name another.")
     return found

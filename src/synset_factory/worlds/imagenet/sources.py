@@ -87,20 +87,34 @@ class Folder:
 
     @cached_property
     def sizes(self) -> dict[str, int]:
-        files = (path for path in self.folder.rglob("*") if path.is_file())
-        return {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in files}
+        with self._told():
+            files = [path for path in self.folder.rglob("*") if path.is_file()]
+            return {path.relative_to(self.folder).as_posix(): path.stat().st_size for path in files}
 
     def read(self, name: str) -> bytes:
-        return (self.folder / name).read_bytes()
+        with self._told():
+            return (self.folder / name).read_bytes()
 
     def copy(self, names: Sequence[str], folder: Path) -> None:
-        for name in tqdm(names, desc=folder.stem, unit="file"):
-            source, target = self.folder / name, folder / name
-            if not _same(source, target):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, layout.partial(target))
-                shutil.copystat(source, layout.partial(target))
-                layout.partial(target).replace(target)
+        with self._told():
+            for name in tqdm(names, desc=folder.stem, unit="file"):
+                source, target = self.folder / name, folder / name
+                if not _same(source, target):
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(source, layout.partial(target))
+                    shutil.copystat(source, layout.partial(target))
+                    layout.partial(target).replace(target)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what the disk gives rise to into one sentence."""
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                f"{self.name} cannot be copied ({error}): mend that, and run `dvc repro "
+                "fetch_models` again, which goes on from here."
+            ) from None
 
 
 class Repository:
