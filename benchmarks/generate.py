@@ -6,7 +6,9 @@ The stage runs as it is: it plans, draws, encodes JPEGs, writes tars and their i
 diffusers is a loop over prompts, one at a time or batched, that saves each picture as a JPEG. The
 bare denoiser is as many forward passes of the same shapes, and nothing else: what cannot be saved
 without another model. Every way runs in a process of its own, in turns; the first batch, in which
-memory is found and code compiled, is not timed. Of the stage it is also said where its time went.
+memory is found and code compiled, is not timed. `of the products`: what share of this machine's
+rate of matrix products a way comes to. Of the stage it is also said where its time went (on a CPU,
+where a call lasts as long as its work).
 
 `miniature` is the model of this clone's own run (`dvc repro text_to_image`) with the section
 `generate` of params.yaml; `stable_diffusion` has the architecture of Stable Diffusion 1.5 and
@@ -19,13 +21,13 @@ import json
 import resource
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from contextlib import chdir
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,14 @@ import diffusers
 import pandas as pd
 import torch
 import yaml
+from measuring import (
+    Measured,
+    as_told,
+    median_of,
+    print_comparison,
+    print_table,
+    run_command,
+)
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 from transformers import CLIPTextConfig, CLIPTextModel
@@ -128,22 +138,30 @@ def wait(device: str) -> None:
         torch.cuda.synchronize()
 
 
+def cpu_seconds() -> float:
+    """Those of this process and of its children (the compiler's) that have ended."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
 class Clock:
-    """Seconds since the first batch was drawn, and those spent within functions."""
+    """Time since the first batch was drawn, and that spent within functions."""
 
     def __init__(self, device: str) -> None:
         self.device = device
-        self.start = 0.0
+        self.start = self.cpu = 0.0
         self.within: dict[str, float] = {}
 
     def begin(self) -> None:
         wait(self.device)
         self.within = dict.fromkeys(self.within, 0.0)
-        self.start = time.perf_counter()
+        self.start, self.cpu = time.perf_counter(), cpu_seconds()
 
-    def seconds(self) -> float:
+    def taken(self) -> dict[str, float]:
+        """Return the seconds by the clock, and of the CPU."""
         wait(self.device)
-        return time.perf_counter() - self.start
+        seconds = time.perf_counter() - self.start
+        return {"seconds": seconds, "cpu_seconds": cpu_seconds() - self.cpu}
 
     def watch(self, owner: Any, name: str, part: str) -> None:
         """Add up the time in a function of an object or a class."""
@@ -175,7 +193,7 @@ def stage(name: str, settings: ImageSettings, images: int, device: str) -> dict[
 
     TextToImage.draw = first_draw  # type: ignore[method-assign]
     generate.generate_set(name)
-    return {"seconds": clock.seconds(), **(clock.within if device == "cpu" else {})}
+    return clock.taken() | (clock.within if device == "cpu" else {})
 
 
 def plain(
@@ -200,7 +218,7 @@ def plain(
     clock.begin()
     for first in range(0, images, batch):
         draw(first)
-    return {"seconds": clock.seconds()}
+    return clock.taken()
 
 
 def plain_pipeline(settings: ImageSettings, device: str) -> Any:
@@ -216,7 +234,7 @@ def plain_1(name: str, settings: ImageSettings, images: int, device: str) -> dic
     """Plain diffusers, a prompt at a time: a share of the images, because it is slow."""
     few = max(images // 8, 1)
     took = plain(plain_pipeline(settings, device), settings, 1, few, device)
-    return {"seconds": took["seconds"] * images / few}
+    return {part: used * images / few for part, used in took.items()}
 
 
 def plain_batched(name: str, settings: ImageSettings, images: int, device: str) -> dict[str, float]:
@@ -245,7 +263,7 @@ def bare(name: str, settings: ImageSettings, images: int, device: str) -> dict[s
         clock.begin()
         for _ in range(passes * (images // settings.batch_size)):
             network(**inputs)
-        return {"seconds": clock.seconds()}
+        return clock.taken()
 
 
 def denoiser_call(
@@ -268,7 +286,14 @@ def denoiser_call(
 
 
 WAYS: dict[str, Callable[[str, ImageSettings, int, str], dict[str, float]]] = {
-    way.__name__: way for way in (stage, plain_1, plain_batched, plain_compiled, bare)
+    way.__name__: way for way in (plain_batched, plain_1, plain_compiled, stage, bare)
+}
+NAMES = {
+    "plain_batched": "diffusers, batched",
+    "plain_1": "diffusers, one at a time",
+    "plain_compiled": "diffusers, batched and compiled",
+    "stage": "ours: stage generate",
+    "bare": "the denoiser alone",
 }
 
 
@@ -282,19 +307,14 @@ def run_way(way: str, name: str, images: int) -> None:
     )
     took = WAYS[way](name, settings, images, device)
     if device == "cuda":
-        took["MiB"] = torch.cuda.max_memory_reserved() / 2**20
-    else:
-        took["MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        took["device_mebibytes"] = torch.cuda.max_memory_allocated() / 2**20
     print(json.dumps(took))
 
 
-def measure(way: str, name: str, images: int) -> dict[str, float]:
+def measure(way: str, name: str, images: int) -> Measured:
     """Run a way in a process of its own."""
     words = [sys.executable, __file__, "--way", way, "--set", name, "--images", str(images)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    took: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return took
+    return as_told(run_command(NAMES[way], words))
 
 
 def product_rate(device: str, dtype: torch.dtype) -> float:
@@ -324,33 +344,35 @@ def operations(settings: ImageSettings) -> float:
     return float(total) / settings.batch_size
 
 
+def share_of(cost: float, rate: float, speed: float) -> float:
+    """Return the share of the rate of products that images of this cost, so many a second, take."""
+    return cost * speed / rate
+
+
 def report(
+    title: str,
     scale: float,
-    took: dict[str, list[dict[str, float]]],
+    took: dict[str, list[Measured]],
     images: int,
     share: Callable[[float], float],
 ) -> None:
-    """Print the table of one guidance scale."""
-    medians = {way: statistics.median(run["seconds"] for run in runs) for way, runs in took.items()}
-    print(
-        f"\ncgs {scale}            seconds  images/s  stage is faster by  of the products     MiB"
-    )
-    for way, seconds in medians.items():
-        rate, peak = images / seconds, max(run["MiB"] for run in took[way])
-        print(
-            f"{way:15} {seconds:10.2f}  {rate:8.2f}  {seconds / medians['stage']:15.2f}  "
-            f"{share(rate):15.1%}  {peak:7,.0f}"
-        )
-    if "networks" in took["stage"][0]:
-        shares = {
-            "the networks": [run["networks"] / run["seconds"] for run in took["stage"]],
-            "diffusers around them": [
-                (run["pipeline"] - run["networks"]) / run["seconds"] for run in took["stage"]
-            ],
-            "all else": [1 - run["pipeline"] / run["seconds"] for run in took["stage"]],
+    """Print the tables of one guidance scale."""
+    rows = [median_of(runs) for runs in took.values()]
+    shares = [f"{share(images / row.seconds):.1%}" for row in rows]
+    print_comparison(f"{title}, cgs {scale}", rows, images=images, more={"of the products": shares})
+    told = [run.result for run in took["stage"] if "networks" in run.result]
+    if told:
+        parts: dict[str, Callable[[dict[str, float]], float]] = {
+            "the networks": lambda run: run["networks"],
+            "diffusers around them": lambda run: run["pipeline"] - run["networks"],
+            "all else": lambda run: run["seconds"] - run["pipeline"],
         }
-        text = ", ".join(f"{part} {statistics.median(of):.2%}" for part, of in shares.items())
-        print(f"the stage's time: {text}")
+        lines = []
+        for part, of in parts.items():
+            seconds = statistics.median(of(run) for run in told)
+            percent = statistics.median(of(run) / run["seconds"] for run in told)
+            lines.append([part, f"{seconds:.3g}", f"{percent:.2%}"])
+        print_table([f"the stage's time, cgs {scale}", "seconds", "share"], lines)
 
 
 def main() -> None:
@@ -361,7 +383,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=256, help="a multiple of the batch")
     parser.add_argument("--steps", type=int, help="instead of the model's own")
     parser.add_argument("--batch", type=int, help="instead of the model's own")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument(
         "--compile", action="store_true", help="the stage's networks, and a way more"
     )
@@ -373,6 +395,8 @@ def main() -> None:
         return
     ways = [way for way in WAYS if way != "plain_compiled" or arguments.compile]
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        if arguments.model == "miniature" and not (REPOSITORY / layout.TEXT_TO_IMAGE).exists():
+            sys.exit(f"error: {layout.TEXT_TO_IMAGE} is missing: get or train it, `make run`.")
         write_repository(arguments)
         if arguments.compile:
             params = load_params()
@@ -380,13 +404,13 @@ def main() -> None:
             layout.PARAMS.write_text(yaml.safe_dump(params))
         config = load_section(GenerateConfig, "generate")
         rate = product_rate(arguments.device, getattr(torch, config.dtype))
-        print(
+        title = (
             f"{arguments.model}, {arguments.device}, {config.width} x {config.height}, "
-            f"{config.steps} steps of {config.scheduler}, {config.dtype}, batches of "
-            f"{config.batch_size}, {arguments.images} images; matrix products: "
-            f"{rate / 1e12:.3g} TFLOP/s"
+            f"{config.steps} steps, {config.dtype}, batches of {config.batch_size}, "
+            f"{arguments.images} images"
         )
-        took: dict[int, dict[str, list[dict[str, float]]]] = {}
+        print(f"matrix products: {rate / 1e12:.3g} TFLOP/s", flush=True)
+        took: dict[int, dict[str, list[Measured]]] = {}
         runs = len(arguments.scales) * arguments.repeats * len(ways)
         with tqdm(total=runs, desc="runs") as bar:
             for _ in range(arguments.repeats):
@@ -398,7 +422,8 @@ def main() -> None:
                         bar.update()
         for i, scale in enumerate(arguments.scales):
             cost = operations(image_settings(scale, config))
-            report(scale, took[i], arguments.images, lambda speed, cost=cost: cost * speed / rate)
+            share = partial(share_of, cost, rate)
+            report(title, scale, took[i], arguments.images, share)
 
 
 if __name__ == "__main__":

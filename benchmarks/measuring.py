@@ -3,20 +3,29 @@
 A way is a function `prepare(*arguments)` at the top of a module (a new process imports it) that
 reads what it needs and returns what is to be timed, a function without arguments.
 
-    rows = compare({"ours": ours, "theirs": theirs}, folder)
+    rows = compare({"theirs": theirs, "ours": ours}, folder)
     print_comparison("reading 1,000 images", rows)
+
+What starts anew each time (a stage, from the start of Python on) is run by `run_command` instead,
+and `median_of` takes its repetitions together:
+
+    runs = [run_command("ours", [sys.executable, "-m", "a.stage"], folder) for _ in range(3)]
+    print_comparison("a stage", [median_of(runs)])
 """
 
+import json
 import os
 import platform
 import resource
 import statistics
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -75,24 +84,93 @@ def compare(
     ]
 
 
-def print_comparison(title: str, rows: Sequence[Measured]) -> None:
-    """Print a table of the ways. A ratio is to the first: above 1 is slower than that."""
-    on_device = any(row.device_mebibytes is not None for row in rows)
-    first = rows[0].seconds
-    print_table(
-        [title, "seconds", "CPU s", "ratio", "MiB", *(["MiB on the GPU"] if on_device else [])],
-        [
-            [
-                row.way,
-                f"{row.seconds:.3g}",
-                f"{row.cpu_seconds:.3g}",
-                f"{row.seconds / first:.2f}",
-                f"{row.mebibytes:,.0f}",
-                *([f"{row.device_mebibytes or 0:,.0f}"] if on_device else []),
-            ]
-            for row in rows
-        ],
+def run_command(
+    way: str,
+    words: Sequence[str],
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Measured:
+    """Measure a command from its start to its end; the result is what it prints.
+
+    If it fails, shows what it has written to stderr, and ends.
+    """
+    cpu, start = _cpu_seconds_of_children(), time.perf_counter()
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            words,
+            cwd=folder,
+            env=os.environ | (environment or {}),
+            stdout=said,
+            stderr=complaints,
+        )
+        with PeakMemory(process.pid) as peak:
+            process.wait()
+        seconds = time.perf_counter() - start
+        for stream in (said, complaints):
+            stream.seek(0)
+        if process.returncode:
+            sys.exit(f"{complaints.read().decode()}\nerror: '{way}' has failed: {' '.join(words)}")
+        text = said.read().decode()
+    return Measured(
+        way=way,
+        seconds=seconds,
+        # Ray does not wait for all that it starts: those are counted as they were last seen.
+        cpu_seconds=max(_cpu_seconds_of_children() - cpu, sum(peak.cpu_seconds.values())),
+        mebibytes=peak.mebibytes,
+        device_mebibytes=None,
+        result=text,
     )
+
+
+def as_told(measured: Measured) -> Measured:
+    """Return what a command has measured itself, which leaves out its start.
+
+    The last line that it prints is JSON: `seconds`, `cpu_seconds`, on a GPU `device_mebibytes`, and
+    what else it has to say, which is the result.
+    """
+    told = json.loads(measured.result.splitlines()[-1])
+    fields = ("seconds", "cpu_seconds", "device_mebibytes")
+    return replace(measured, result=told, **{name: told[name] for name in fields if name in told})
+
+
+def median_of(runs: Sequence[Measured]) -> Measured:
+    """Return the medians of a way's times, its highest peaks, and its last result."""
+    device = [run.device_mebibytes for run in runs if run.device_mebibytes is not None]
+    return replace(
+        runs[-1],
+        seconds=statistics.median(run.seconds for run in runs),
+        cpu_seconds=statistics.median(run.cpu_seconds for run in runs),
+        mebibytes=max(run.mebibytes for run in runs),
+        device_mebibytes=max(device, default=None),
+    )
+
+
+def print_comparison(
+    title: str,
+    rows: Sequence[Measured],
+    *,
+    images: int | None = None,
+    more: Mapping[str, Sequence[object]] | None = None,
+) -> None:
+    """Print a table of the ways. A ratio is to the first, by the clock: above 1 is slower.
+
+    `images`: how many each way made or read, for a column of images a second. `more`: further
+    columns, a cell for each way.
+    """
+    on_device = any(row.device_mebibytes is not None for row in rows)
+    columns = {
+        title: [row.way for row in rows],
+        "seconds": [f"{row.seconds:.3g}" for row in rows],
+        "CPU s": [f"{row.cpu_seconds:.3g}" for row in rows],
+        "ratio": [f"{row.seconds / rows[0].seconds:.2f}" for row in rows],
+        "MiB": [f"{row.mebibytes:,.0f}" for row in rows],
+    }
+    if on_device:
+        columns["MiB on the GPU"] = [f"{row.device_mebibytes or 0:,.0f}" for row in rows]
+    if images:
+        columns["images/s"] = [f"{images / row.seconds:,.1f}" for row in rows]
+    columns |= {name: list(map(str, cells)) for name, cells in (more or {}).items()}
+    print_table(list(columns), list(zip(*columns.values(), strict=True)))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -130,11 +208,12 @@ class PeakMemory:
     """The most memory that a process and its children hold together while this is entered.
 
     Pages of files do not count (libraries, tars that were read), shared memory does, and pages
-    that several processes share count once.
+    that several processes share count once. Their CPU seconds are noted too.
     """
 
     pid: int
     mebibytes: float = 0.0
+    cpu_seconds: dict[int, float] = field(default_factory=dict)  # of each process, when last seen
     _over: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> "PeakMemory":
@@ -148,9 +227,12 @@ class PeakMemory:
 
     def _watch(self) -> None:
         while True:
-            now = sum(_mebibytes(pid) for pid in _with_children(self.pid))
-            self.mebibytes = max(self.mebibytes, now)
-            if self._over.wait(INTERVAL):
+            start = time.perf_counter()
+            pids = list(_with_children(self.pid))
+            self.mebibytes = max(self.mebibytes, sum(map(_mebibytes, pids)))
+            self.cpu_seconds |= {pid: used for pid in pids if (used := _cpu_seconds_of(pid))}
+            # Looking takes time of its own, the more the larger a process is.
+            if self._over.wait(max(INTERVAL, 20 * (time.perf_counter() - start))):
                 break
 
 
@@ -161,6 +243,15 @@ def _mebibytes(pid: int) -> float:
     except OSError:
         return 0.0
     return sum(int(x.split()[1]) for x in lines if x.startswith(("Pss_Anon", "Pss_Shmem"))) / 1024
+
+
+def _cpu_seconds_of(pid: int) -> float:
+    """What a process has used, its children left out; 0 once it has ended."""
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _with_children(pid: int) -> Iterator[int]:
@@ -222,8 +313,13 @@ def _serve(pipe: Connection, prepare: Prepare, arguments: tuple[object, ...]) ->
 
 
 def _cpu_seconds() -> float:
-    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    return own.ru_utime + own.ru_stime + _cpu_seconds_of_children()
+
+
+def _cpu_seconds_of_children() -> float:
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ended.ru_utime + ended.ru_stime
 
 
 def _device_mebibytes() -> float | None:

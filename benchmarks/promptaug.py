@@ -83,8 +83,14 @@ def prepared(way: Way) -> Callable[[], tuple[int, int, int]]:
 
 
 def main() -> None:
-    ways = (permutation, independent_draws, drawn_again_if_taken)
-    rows = compare({way.__name__: partial(prepared, way) for way in ways}, repeats=1, warm_up=False)
+    ways: dict[str, Way] = {
+        "independent draws": independent_draws,
+        "drawn again if taken": drawn_again_if_taken,
+        "ours: a permutation": permutation,
+    }
+    rows = compare(
+        {name: partial(prepared, way) for name, way in ways.items()}, repeats=1, warm_up=False
+    )
     print_comparison("PromptAug, 1,250 prompts of 1,000 classes", rows)
     print_table(
         ["PromptAug", "prompts", "repeated", "in both splits"],

@@ -5,14 +5,13 @@
 One torch thread a copy, so that two fit on two cores. Each way draws the same four classes of the
 active world, from nothing, in a folder of its own, with the model that `make run` has trained; ways
 take turns, and times are medians over the rounds. Seconds are of the whole stage; those until the
-first images are Python's start, Ray's, and the loading of the model. MiB is the most that the
-stage and all that it starts hold together (proportional set size, looked at five times a second).
+first images are Python's start, Ray's, and the loading of the model. MiB and CPU seconds are those
+of the stage and of all that it starts.
 """
 
-import os
 import shutil
-import subprocess
 import sys
+import threading
 import time
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import NamedTuple
 
 import pandas as pd
 import yaml
+from measuring import Measured, median_of, print_comparison, run_command
 
 from synset_factory import layout
 from synset_factory.config import load_params
@@ -35,10 +35,9 @@ WAYS = {
 }
 
 
-class Measured(NamedTuple):
-    seconds: float
-    until_images: float
-    mebibytes: float
+class Drawn(NamedTuple):
+    measured: Measured
+    until_images: float  # seconds
     tars: dict[str, str]  # hashes
 
 
@@ -56,74 +55,58 @@ def set_up(folder: Path, run: dict[str, object]) -> None:
     rows[rows["wnid"].isin(params["wnids"])].to_parquet(folder / layout.prompts(SET), index=False)
 
 
-def tree(process: int) -> set[int]:
-    """A process, those that it has started, and so on."""
-    parents = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue  # it has ended
-    found = {process}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found
+def first_images(shards: Path, ended: threading.Event, found: list[float]) -> None:
+    """Look out for the first tar that is not empty; note the seconds until then."""
+    start = time.perf_counter()
+    while not found and not ended.wait(0.1):
+        if any(path.stat().st_size for path in shards.rglob("*.tar*")):
+            found.append(time.perf_counter() - start)
 
 
-def held(process: int) -> float:
-    """MiB that a process and all that it has started hold."""
-    kibibytes = 0
-    for each in tree(process):
-        try:
-            lines = Path(f"/proc/{each}/smaps_rollup").read_text().splitlines()
-        except OSError:
-            continue
-        kibibytes += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-    return kibibytes / 1024
-
-
-def measure(run: dict[str, object]) -> Measured:
+def measure(way: str) -> Drawn:
+    """Run the stage once."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        set_up(folder, run)
-        shards, log = folder / layout.shards(SET), folder / "log"
-        start, most, until = time.perf_counter(), 0.0, 0.0
-        with log.open("w") as stream:
-            stage = subprocess.Popen(
-                [sys.executable, "-m", "synset_factory.stages.generate", SET],
-                cwd=folder,
-                env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE"},
-                stdout=stream,
-                stderr=stream,
-            )
-            while stage.poll() is None:
-                time.sleep(0.2)
-                most = max(most, held(stage.pid))
-                if not until and any(path.stat().st_size for path in shards.rglob("*.tar*")):
-                    until = time.perf_counter() - start
-        seconds = time.perf_counter() - start
-        if stage.returncode:
-            sys.exit(f"{log.read_text()}{run}: the stage has failed")
+        set_up(folder, WAYS[way])
+        shards, ended, found = folder / layout.shards(SET), threading.Event(), list[float]()
+        watcher = threading.Thread(target=first_images, args=(shards, ended, found))
+        watcher.start()
+        try:
+            words = [sys.executable, "-m", "synset_factory.stages.generate", SET]
+            measured = run_command(way, words, folder, {"OMP_WAIT_POLICY": "PASSIVE"})
+        finally:
+            ended.set()
+            watcher.join()
         tars = {
             path.relative_to(shards).as_posix(): sha256(path.read_bytes()).hexdigest()
             for path in shards.rglob("*.tar")
         }
-        return Measured(seconds, until, most, tars)
+        return Drawn(measured, found[0], tars)
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    taken = [(way, measure(run)) for _ in range(rounds) for way, run in WAYS.items()]
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    if not layout.TEXT_TO_IMAGE.exists():
+        sys.exit(f"error: {layout.TEXT_TO_IMAGE} is missing: get or train it, `make run`.")
+    params = load_params()
+    images = CLASSES * sum(params["splits"].values())
+    taken = [(way, measure(way)) for _ in range(rounds) for way in WAYS]
     by_way = {way: [each for name, each in taken if name == way] for way in WAYS}
-    base = median(each.seconds for each in by_way["this process"])
     first = taken[0][1].tars
-    print("way             seconds  until images  ratio    MiB  same tars")
-    for way, measured in by_way.items():
-        seconds, until, most = (median(each[i] for each in measured) for i in range(3))
-        same = "yes" if all(each.tars == first for each in measured) else "NO"
-        print(
-            f"{way:14}  {seconds:7.1f}  {until:12.1f}  {seconds / base:5.2f}  {most:5.0f}  {same}"
-        )
+    same = [all(each.tars == first for each in drawn) for drawn in by_way.values()]
+    print_comparison(
+        f"{CLASSES} classes of {SET}",
+        [median_of([each.measured for each in drawn]) for drawn in by_way.values()],
+        images=images,
+        more={
+            "s until the first": [
+                f"{median(each.until_images for each in drawn):.3g}" for drawn in by_way.values()
+            ],
+            "same tars": ["yes" if each else "NO" for each in same],
+        },
+    )
+    if not all(same):
+        sys.exit("error: the tars differ.")
 
 
 if __name__ == "__main__":

@@ -6,18 +6,18 @@ Two sets: one of this clone (after `make run`), and photographs of 300 to 500 px
 of JPEGs or else drawn (smooth noise of the same size and weight). We read a set as it lies, a tar
 a class; the others read its export, as they must, since they shuffle within a buffer. Each way
 decodes and augments the same way (crop, flip, to bytes) in as many worker processes; each is a
-process of its own, the ways take turns, figures are medians over the rounds. MiB is the peak of
-anonymous memory of the process and its workers.
+process of its own, the ways take turns, figures are medians over the rounds. Seconds run from the
+start of the workers on, for as many images in every way; MiB is of the process and its workers.
 
 Shuffle: the classes in a batch of 64, and how often two images of a batch meet again in a batch of
 the next epoch, as a multiple of chance: 1 is a true shuffle. Then the same, without reading, at
 ImageNet's size.
 """
 
+import gc
 import json
-import os
 import random
-import subprocess
+import resource
 import sys
 import tarfile
 import tempfile
@@ -25,6 +25,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
 from contextlib import chdir
+from dataclasses import replace
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
@@ -32,10 +33,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 import timm.data
 import torch
 import webdataset
+from measuring import (
+    Measured,
+    as_told,
+    median_of,
+    print_comparison,
+    print_table,
+    run_command,
+)
 from PIL import Image
 from timm.data.readers import reader_wds
 from torch.utils.data import DataLoader
@@ -148,9 +156,9 @@ def of_timm(name: str, size: int, epochs: int, workers: int) -> Batches:
 
 
 WAYS: dict[str, Callable[[str, int, int, int], Batches]] = {
-    "ours": ours,
     "webdataset": of_webdataset,
     "timm": of_timm,
+    "ours": ours,
 }
 
 
@@ -165,14 +173,22 @@ def tars(name: str) -> list[str]:
 
 
 def time_way(way: str, name: str, size: int, epochs: int, workers: int) -> None:
-    """Print images a second from the start of the workers on, and the batches' numbers."""
+    """Print what a way takes from the start of the workers on, and the batches' numbers."""
     torch.set_num_threads(1)
-    start, seen = time.perf_counter(), []
+    start, cpu, seen = time.perf_counter(), cpu_seconds(), []
     for images, numbers in WAYS[way](name, size, epochs, workers):
         assert images.shape[1:] == (3, size, size) and images.dtype == torch.uint8
         seen.append([int(number) for number in numbers])
     seconds = time.perf_counter() - start
-    print(json.dumps({"rate": sum(map(len, seen)) / seconds, "batches": seen}))
+    gc.collect()  # ends the workers, whose CPU seconds count from then on
+    told = {"seconds": seconds, "cpu_seconds": cpu_seconds() - cpu, "batches": seen}
+    print(json.dumps(told))
+
+
+def cpu_seconds() -> float:
+    """Those of this process and of its workers that have ended."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 # ---- measures ----
@@ -199,15 +215,19 @@ def meets_again(first: list[np.ndarray], second: list[np.ndarray], images: int) 
 
 def report_shuffles_at_size() -> None:
     """Print how true each shuffle is at ImageNet's size, in one stream, without reading."""
-    print(
-        f"\nshuffle of {IMAGENET:,} images in tars of {IMAGENET_TAR:,}, batches of "
-        f"{IMAGENET_BATCH:,}\nway                      meets again, times chance"
-    )
-    buffers = {"ours": 0, "webdataset": BUFFER, "timm": reader_wds.SAMPLE_SHUFFLE_SIZE}
-    for way, size in buffers.items():
+    rows = []
+    for way, size in {
+        "webdataset": BUFFER,
+        "timm": reader_wds.SAMPLE_SHUFFLE_SIZE,
+        "ours": 0,
+    }.items():
         first, second = (list(_cut(_order(size, epoch))) for epoch in range(2))
         told = f"{way}, buffer of {size:,}" if size else way
-        print(f"{told:30}  {meets_again(first, second, IMAGENET):18.1f}", flush=True)
+        rows.append([told, f"{meets_again(first, second, IMAGENET):.1f}"])
+    title = (
+        f"shuffle of {IMAGENET:,} images in tars of {IMAGENET_TAR:,}, batches of {IMAGENET_BATCH:,}"
+    )
+    print_table([title, "meets again"], rows)
 
 
 def _order(buffer: int, epoch: int) -> np.ndarray:
@@ -226,55 +246,37 @@ def _cut(order: np.ndarray) -> Iterator[np.ndarray]:
         yield order[start : start + IMAGENET_BATCH]
 
 
-def anonymous_mebibytes(process: psutil.Process) -> float:
-    """Memory of a process and its workers that is in no file, at this moment."""
-    total = 0
-    try:
-        for each in (process, *process.children(recursive=True)):
-            text = Path(f"/proc/{each.pid}/status").read_text()
-            total += next((int(x.split()[1]) for x in text.splitlines() if "RssAnon" in x), 0)
-    except (FileNotFoundError, ProcessLookupError, psutil.Error):
-        return 0.0
-    return total / 1024
-
-
-def watched(*words: str) -> tuple[dict[str, Any], float]:
-    """Run this script so; return what it prints, and its peak in MiB."""
-    peak = 0.0
-    with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen([sys.executable, __file__, *words], stdout=said) as process,
-    ):
-        handle = psutil.Process(process.pid)
-        while process.poll() is None:
-            peak = max(peak, anonymous_mebibytes(handle))
-            time.sleep(0.05)
-        assert process.returncode == 0, words
-        said.seek(0)
-        return json.loads(said.read()), peak
+def measure(way: str, name: str, size: int, epochs: int, workers: int) -> Measured:
+    """Run a way in a process of its own; times are for all images of all epochs."""
+    words = [sys.executable, __file__, "--way", way, name, *map(str, (size, epochs, workers))]
+    run = as_told(run_command(way, words))
+    # A way may leave out images that fill no batch, or take some twice.
+    share = epochs * len(read_index(name, TRAIN)) / sum(map(len, run.result["batches"]))
+    return replace(run, seconds=share * run.seconds, cpu_seconds=share * run.cpu_seconds)
 
 
 def compare(name: str, size: int, epochs: int, workers: int, rounds: int) -> None:
     """Print the table of a set."""
     index = read_index(name, TRAIN)
     classes = index["cls"].to_numpy()
-    found: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
-    shuffles = {}
+    runs: dict[str, list[Measured]] = {way: [] for way in WAYS}
     for _ in tqdm(range(rounds), desc=name, unit="round"):
         for way in WAYS:
-            told, peak = watched("--way", way, name, str(size), str(epochs), str(workers))
-            found[way].append((told["rate"], peak))
-            batches = [np.array(batch) for batch in told["batches"]]
-            epoch = len(batches) // epochs
-            again = meets_again(batches[:epoch], batches[epoch : 2 * epoch], len(index))
-            shuffles[way] = distinct_classes(told["batches"], classes), again
-    print(f"\n{name}: {len(index):,} images to {size} px, batches of {BATCH}, {workers} workers")
-    print("way         images/s  to webdataset's  classes a batch  meets again     MiB")
-    base = np.median([rate for rate, _ in found["webdataset"]])
-    for way, measured in found.items():
-        rate, peak = np.median(measured, axis=0)
-        mixed, again = shuffles[way]
-        print(f"{way:10} {rate:9,.0f} {rate / base:16.2f} {mixed:16.1f} {again:12.2f} {peak:7,.0f}")
+            runs[way].append(measure(way, name, size, epochs, workers))
+    rows = [median_of(runs[way]) for way in WAYS]
+    mixed, again = [], []
+    for row in rows:
+        batches = [np.array(batch) for batch in row.result["batches"]]
+        epoch = len(batches) // epochs
+        share = meets_again(batches[:epoch], batches[epoch : 2 * epoch], len(index))
+        mixed.append(f"{distinct_classes(row.result['batches'], classes):.1f}")
+        again.append(f"{share:.2f}")
+    print_comparison(
+        f"reading {name}, {len(index):,} images to {size} px, {epochs} epochs, {workers} workers",
+        rows,
+        images=epochs * len(index),
+        more={"classes a batch": mixed, "meets again": again},
+    )
 
 
 # ---- the sets ----
@@ -341,9 +343,10 @@ def main() -> None:
         time_way(way, name, *map(int, numbers))
         return
     of_clone = layout.shards(arguments.set).absolute()
+    if not of_clone.exists():
+        sys.exit(f"error: {layout.shards(arguments.set)} is missing: get or draw it, `make run`.")
     photographs = arguments.photographs.absolute() if arguments.photographs else None
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
         layout.SHARDS.mkdir(parents=True)
         (layout.shards(arguments.set)).symlink_to(of_clone)
         write_photographs(photographs)
@@ -352,7 +355,6 @@ def main() -> None:
         compare(arguments.set, 32, 10 * EPOCHS, arguments.workers, arguments.rounds)
         compare(PHOTOGRAPHS, 224, EPOCHS, arguments.workers, arguments.rounds)
         report_shuffles_at_size()
-        print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
 
 
 if __name__ == "__main__":

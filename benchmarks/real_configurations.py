@@ -1,45 +1,48 @@
 """The ImageNet world in its real configurations, with random weights, on a CPU.
 
-    python benchmarks/real_configurations.py
+    python benchmarks/real_configurations.py [--photographs TAR] [--steps 1]
 
-Stable Diffusion 1.5, OpenAI's ViT-L/14 and ResNet-RS-152 as published but for their weights, real
-photographs of one class, and worlds/imagenet.yaml as params.yaml with nothing changed but counts,
-batches, where models and photographs lie, and the device (`changed` below): one class, one set, two
-images of two steps, one step of training. It runs `fetch_models`, `ingest`, `prompts`, `generate`,
-`embed`, `train` and `evaluate` as dvc.yaml does, and prints what each took. About 15 GB of
-disk for as long as it runs, 10 GB of memory, ten minutes on two cores.
+Stable Diffusion 1.5, OpenAI's ViT-L/14 and ResNet-RS-152 as published but for their weights,
+photographs of one class (from a tar of <wnid>/<file>, or else drawn), and worlds/imagenet.yaml as
+params.yaml with nothing changed but counts, batches, where models and photographs lie, and the
+device (`changed` below): one class, one set, two images of a step, one step of training. It runs
+`fetch_models`, `ingest`, `prompts`, `generate`, `embed`, `train` and `evaluate` as dvc.yaml does,
+and prints what each took: ratios are to the first of them. About 15 GB of disk for as long as it
+runs, 10 GB of memory, ten minutes on two cores: `make bench` leaves it out unless it is named.
 """
 
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import diffusers
+import numpy as np
 import open_clip
 import pandas as pd
 import timm
 import torch
 import yaml
+from measuring import Measured, print_comparison, print_table, run_command
+from PIL import Image
 from safetensors.torch import save_file
 from timm.models import save_for_hf
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from synset_factory.shard_writer import encode_jpeg
 from synset_factory.worlds.miniature.text_tower import transformers_tokenizer
 
 REPOSITORY = Path(__file__).parents[1]
-PHOTOGRAPHS = REPOSITORY.parent / "shared/natural/full-resolution/paper17.tar"
 WNID, NAME = "n03481172", "disamb"  # hammer; the image set
 CLIP = "ViT-L-14-quickgelu"
 CLASSIFIERS = {"inception_v3": "inception_v3", "resnetrs152": "resnetrs152"}
+DRAWN = 6  # photographs
 
 
 def save_stable_diffusion(folder: Path) -> int:
@@ -116,20 +119,31 @@ def save_classifier(name: str, folder: Path) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def lay_out_photographs(tar: Path, folder: Path) -> None:
-    """Write the class's photographs as class folders: the last to the validation split."""
+def photographs_of(tar: Path | None) -> list[bytes]:
+    """Return the class's photographs in a tar; without one, pictures of their size."""
+    if tar is None:
+        rng = np.random.default_rng(0)
+        small = [rng.integers(256, size=(24, 32, 3), dtype=np.uint8) for _ in range(DRAWN)]
+        return [encode_jpeg(Image.fromarray(each).resize((500, 375)), 92) for each in small]
     with tarfile.open(tar) as source:
         members = sorted(m.name for m in source.getmembers() if m.name.startswith(f"{WNID}/"))
-        for number, name in enumerate(members):
-            split = "validation" if number == len(members) - 1 else "train"
-            path = folder / split / WNID / f"{number}.JPEG"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            content = source.extractfile(name)
-            assert content is not None
-            path.write_bytes(content.read())
+        streams = [stream for name in members if (stream := source.extractfile(name))]
+        contents = [stream.read() for stream in streams]
+    if len(contents) < 2:
+        sys.exit(f"error: {tar} holds fewer than two photographs of {WNID}; name another tar.")
+    return contents
 
 
-def changed(params: dict[str, Any], sources: Path) -> dict[str, Any]:
+def lay_out_photographs(photographs: list[bytes], folder: Path) -> None:
+    """Write photographs as class folders: the last to the validation split."""
+    for number, content in enumerate(photographs):
+        split = "validation" if number == len(photographs) - 1 else "train"
+        path = folder / split / WNID / f"{number}.JPEG"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def changed(params: dict[str, Any], sources: Path, steps: int) -> dict[str, Any]:
     """Return the ImageNet world's params with counts and batches lowered, and places of ours."""
     params["wnids"] = [WNID]
     params["splits"] = {"train": 1, "validation": 1}
@@ -149,12 +163,13 @@ def changed(params: dict[str, Any], sources: Path) -> dict[str, Any]:
         "pretrained": {name: here[name] for name in CLASSIFIERS},
     }
     # Compiling for a CPU takes longer than these few steps.
-    params["generate"] |= {"steps": 2, "batch_size": 1, "compile": False}
+    params["generate"] |= {"steps": steps, "batch_size": 1, "compile": False}
     params["embed"]["batch_size"] = params["evaluate"]["batch_size"] = 4
     batches = {"batch_size": 1, "micro_batch_size": 1}
     params["train"]["classifier"] |= {"epochs": 1, "warmup_epochs": 0, **batches}
     params["threads"] = os.cpu_count()
     params["run"] |= {"device": "cpu", "workers": 1}
+    params["run"] |= {"engine": "local", "address": "", "replicas": 1}
     return params
 
 
@@ -169,15 +184,11 @@ def commands() -> Iterator[tuple[str, list[str]]]:
             yield f"{stage} {image_set}", [f"synset_factory.stages.{stage}", image_set]
 
 
-def run(words: list[str], folder: Path) -> tuple[float, float]:
-    """Run a module in a folder; return seconds and the peak of its memory in MiB."""
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src"), "HF_HUB_OFFLINE": "1"}
-    start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", *words], cwd=folder, env=environment)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"{' '.join(words)} failed, see above.")
-    return time.perf_counter() - start, usage.ru_maxrss / 1024
+def run(label: str, words: list[str], folder: Path) -> Measured:
+    """Run a module in a folder."""
+    print(f"{label} ...", file=sys.stderr, flush=True)
+    environment = {"PYTHONPATH": str(REPOSITORY / "src"), "HF_HUB_OFFLINE": "1"}
+    return run_command(label, [sys.executable, "-m", *words], folder, environment)
 
 
 def save_models(sources: Path) -> None:
@@ -188,7 +199,8 @@ def save_models(sources: Path) -> None:
         "clip": save_clip(sources / "clip"),
     }
     sizes |= {name: save_classifier(model, sources / name) for name, model in CLASSIFIERS.items()}
-    print(", ".join(f"{name} {size / 1e6:,.0f} M" for name, size in sizes.items()), flush=True)
+    rows = [[name, f"{size / 1e6:,.0f}"] for name, size in sizes.items()]
+    print_table(["model", "parameters, millions"], rows)
 
 
 def show_results(folder: Path) -> None:
@@ -202,16 +214,16 @@ def show_results(folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--photographs", type=Path, default=PHOTOGRAPHS, help="tar of <wnid>/<file>"
-    )
-    photographs: Path = parser.parse_args().photographs.resolve()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photographs", type=Path, help="tar of <wnid>/<file> (default: drawn)")
+    parser.add_argument("--steps", type=int, default=1, help="of the scheduler (1)")
+    arguments = parser.parse_args()
+    photographs = photographs_of(arguments.photographs)
     with tempfile.TemporaryDirectory() as name:
         folder, sources = Path(name) / "clone", Path(name) / "sources"
         folder.mkdir(), sources.mkdir()
         lay_out_photographs(photographs, sources / "photographs")
-        # In a process of its own: what a process had at its largest counts for those it starts.
+        # In a process of its own, which gives its memory back.
         saving = get_context("spawn").Process(target=save_models, args=(sources,))
         saving.start()
         saving.join()
@@ -220,12 +232,11 @@ def main() -> None:
         for kept in ("prompts", "worlds"):
             (folder / kept).symlink_to(REPOSITORY / kept)
         params = yaml.safe_load((REPOSITORY / "worlds/imagenet.yaml").read_text())
-        (folder / "params.yaml").write_text(yaml.safe_dump(changed(params, sources)))
-        rows = [(label, *run(words, folder)) for label, words in commands()]
+        params = changed(params, sources, arguments.steps)
+        (folder / "params.yaml").write_text(yaml.safe_dump(params))
+        rows = [run(label, words, folder) for label, words in commands()]
         show_results(folder)
-    print("stage                seconds     MiB")
-    for label, seconds, mebibytes in rows:
-        print(f"{label:20} {seconds:7.1f} {mebibytes:7,.0f}")
+    print_comparison(f"stage, steps of the scheduler: {arguments.steps}", rows)
 
 
 if __name__ == "__main__":

@@ -4,29 +4,28 @@
 
 The paper has 1,000 classes of 1,200 training and 50 validation images in 768 dimensions. Each
 scale is the stage `clip_tables` itself (Centroid Distances and all 36 rows) on files of such
-embeddings, in a process of its own with one thread. CPU seconds are user and system time, which a
-busy machine changes less than the clock; memory is the peak of the process's anonymous pages,
-every 10 ms: what must be in RAM, without the files that it has mapped. Beside it, for one row of
-the table: our search for neighbours, and scikit-learn's.
+embeddings, in a process of its own with one thread, once; CPU seconds, which a busy machine
+changes less than the clock, give the law. Beside it, for one row of the table: scikit-learn's
+search for neighbours, and ours.
 
 `--full` instead: one row of all 1.2 million references (7 GB of disk), of 1,000 queries.
 """
 
 import os
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import chdir
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 import yaml
+from measuring import Measured, Prepare, compare, print_comparison, print_table, run_command
 from scipy.optimize import nnls
 from sklearn.neighbors import KNeighborsClassifier
 from tqdm import tqdm
@@ -64,7 +63,7 @@ class Scale:
         return self.classes * (1 if one else self.images(split))
 
     def __str__(self) -> str:
-        return f"{self.classes:5,} x ({self.train:5,} + {self.validation:2}) x {self.dimensions}"
+        return f"{self.classes:,} x ({self.train:,} + {self.validation}) x {self.dimensions}"
 
 
 PAPER = Scale(1_000, 1_200, 50, 768)
@@ -74,10 +73,11 @@ SCALES = (
     Scale(50, 240, 10, 768),
     Scale(50, 480, 20, 384),
     Scale(100, 240, 10, 768),
-    Scale(100, 480, 20, 384),
 )
+MEMORY_SCALE, MEMORIES = SCALES[2], (0.5, 0.1, 0.02)  # GiB
 ROW = Scale(100, 480, 20, 768)
 FULL = Scale(1_000, 1_200, 1, 768)
+OURS = "ours: exact, ties by rule"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
@@ -104,44 +104,16 @@ def write_set(name: str, scale: Scale) -> None:
     write_batches(layout.embeddings(name), pd.concat(tables, ignore_index=True), batches())
 
 
-def anonymous_mebibytes(pid: int) -> float:
-    """Memory of a process that is in no file, at this moment; 0 once it has ended."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return next((int(x.split()[1]) / 1024 for x in lines if x.startswith("RssAnon")), 0.0)
-
-
-def watched(*words: str) -> tuple[float, float, float, str]:
-    """Run Python so; return its seconds, its CPU seconds, its peak in MiB, what it printed."""
-    environment = os.environ | ONE_THREAD | {"PYTHONPATH": str(REPOSITORY / "src")}
-    before, start, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter(), 0.0
-    with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(
-            [sys.executable, *words], env=environment, stdout=said, stderr=subprocess.DEVNULL
-        ) as process,
-    ):
-        while process.poll() is None:
-            peak = max(peak, anonymous_mebibytes(process.pid))
-            time.sleep(0.01)
-        seconds = time.perf_counter() - start
-        assert process.returncode == 0, words
-        said.seek(0)
-        text = said.read().decode()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, cpu, peak, text
-
-
-def run_stage(scale: Scale, memory: float) -> tuple[float, float, float]:
-    """Run `clip_tables` in the current folder; return seconds, CPU seconds, peak in MiB."""
+def run_stage(scale: Scale, memory: float) -> Measured:
+    """Run `clip_tables` in the current folder."""
     params = load_params(REPOSITORY / layout.PARAMS) | {"clip_tables": {"memory": memory}}
+    params["threads"] = 1
+    params["run"] |= {"device": "cpu"}
     layout.PARAMS.write_text(yaml.safe_dump(params))
     for name in PAPER_SETS:
         write_set(name, scale)
-    return watched("-m", "synset_factory.stages.clip_tables")[:3]
+    words = [sys.executable, "-m", "synset_factory.stages.clip_tables"]
+    return run_command(str(scale), words)
 
 
 def work(scale: Scale) -> list[float]:
@@ -180,69 +152,66 @@ def scikit_learn_euclidean(references: Embeddings, queries: Embeddings) -> None:
     model.kneighbors(unit_vectors(queries.vectors))
 
 
-EACH_WAY = (ours, every_product_in_float64, scikit_learn_cosine, scikit_learn_euclidean)
-WAYS: dict[str, Callable[[Embeddings, Embeddings], None]] = {way.__name__: way for way in EACH_WAY}
-
-
-def time_row(way: str) -> None:
-    """Print the CPU seconds that the search of a row takes, without reading."""
+def prepared(way: Callable[[Embeddings, Embeddings], None]) -> Callable[[], None]:
+    """What is timed: the search of a row, the files being read already."""
+    torch.set_num_threads(1)
     references = read_embeddings("natural", IMAGE, TRAIN)
     queries = read_embeddings("natural", IMAGE, VALIDATION)
-    start = time.process_time()
-    WAYS[way](references, queries)
-    print(time.process_time() - start)
+    return partial(way, references, queries)
 
 
-def compare_ways(scale: Scale, ways: list[str]) -> None:
+WAYS: dict[str, Prepare] = {
+    "scikit-learn, brute force, cosine, float32": partial(prepared, scikit_learn_cosine),
+    "scikit-learn, of unit vectors, float64": partial(prepared, scikit_learn_euclidean),
+    "every product in float64": partial(prepared, every_product_in_float64),
+    OURS: partial(prepared, ours),
+}
+
+
+def compare_ways(scale: Scale, ways: dict[str, Prepare]) -> None:
     """Print what the search of one row takes by each way."""
     write_set("natural", scale)
-    print(f"\nneighbours of one row, {scale}\nway                         CPU s     MiB")
-    for way in ways:
-        _, _, peak, said = watched(str(Path(__file__).resolve()), "--row", way)
-        print(f"{way:24}  {float(said):7.1f}  {peak:6.0f}")
+    print_comparison(f"neighbours of one row, {scale}", compare(ways, repeats=1))
 
 
-def report_law(measured: dict[Scale, tuple[float, float, float]]) -> None:
+def report_law(measured: dict[Scale, Measured]) -> None:
     """Fit CPU seconds = coefficients x `work`, errors relative, and foretell the paper's size."""
-    cpu = np.array([seconds for _, seconds, _ in measured.values()])
+    cpu = np.array([run.cpu_seconds for run in measured.values()])
     terms = np.array([work(scale) for scale in measured])
     largest = terms.max(axis=0)
     fitted, _ = nnls(terms / largest / cpu[:, None], np.ones(len(cpu)))
     law = fitted / largest
-    foretold = terms @ law
-    print(
-        f"\nCPU seconds = {law[0]:.1f} + {law[1]:.3g} x sum(references x queries x D) "
-        f"+ {law[2]:.3g} x sum(references x queries) "
-        f"+ {law[3]:.3g} x sum((references + queries) x D)"
+    error = np.abs(terms @ law / cpu - 1).max()
+    print_table(
+        ["law of clip_tables", "CPU s"],
+        [
+            ["start", f"{law[0]:.1f}"],
+            ["for 1e9 of sum(references x queries x D)", f"{1e9 * law[1]:.3g}"],
+            ["for 1e9 of sum(references x queries)", f"{1e9 * law[2]:.3g}"],
+            ["for 1e9 of sum((references + queries) x D)", f"{1e9 * law[3]:.3g}"],
+            ["largest error where it was fitted", f"{error:.0%}"],
+            [f"foretold for {PAPER}, hours", f"{np.dot(work(PAPER), law) / 3600:.1f}"],
+        ],
     )
-    print(f"largest error of the law: {100 * np.abs(foretold / cpu - 1).max():.0f}%")
-    print(f"foretold for {PAPER}: {np.dot(work(PAPER), law) / 3600:.1f} CPU hours")
 
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="one row of all references instead")
-    parser.add_argument("--row", choices=WAYS, help="time one row by one way, and nothing else")
-    arguments = parser.parse_args()
-    if arguments.row:
-        time_row(arguments.row)
-        return
+    full = parser.parse_args().full
+    os.environ.update(ONE_THREAD)  # of the processes that are started
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
-        print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
-        if arguments.full:
-            compare_ways(FULL, ["ours"])
+        if full:
+            compare_ways(FULL, {OURS: WAYS[OURS]})
             return
         measured = {s: run_stage(s, MEMORY) for s in tqdm(SCALES, desc="scales", unit="scale")}
-        print("classes x (train + validation) x D   seconds  CPU s    MiB")
-        for scale, (seconds, cpu, peak) in measured.items():
-            print(f"{scale!s:35}  {seconds:7.1f}  {cpu:6.1f}  {peak:5.0f}", flush=True)
+        title = "clip_tables, classes x (train + validation) x D"
+        print_comparison(title, list(measured.values()))
         report_law(measured)
-        print(f"\nmemory as set, {SCALES[2]}\n    GiB  seconds  CPU s    MiB")
-        for memory in (0.5, 0.1, 0.02):
-            seconds, cpu, peak = run_stage(SCALES[2], memory)
-            print(f"{memory:7}  {seconds:7.1f}  {cpu:6.1f}  {peak:5.0f}")
-        compare_ways(ROW, list(WAYS))
-        print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        again = {memory: run_stage(MEMORY_SCALE, memory) for memory in MEMORIES}
+        rows = [replace(run, way=f"{memory} GiB") for memory, run in again.items()]
+        print_comparison(f"clip_tables.memory, {MEMORY_SCALE}", rows)
+        compare_ways(ROW, WAYS)
 
 
 if __name__ == "__main__":

@@ -226,6 +226,26 @@ def test_what_bounds_cannot_settle_is_compared_with_all(monkeypatch: pytest.Monk
     assert sum(asked) >= 7 and sum(asked) < 40
 
 
+def test_candidates_are_compared_before_they_are_more_than_was_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept: list[tuple[int, int]] = []
+    scan_tile = nearest_neighbours._Search._scan_tile
+
+    def spied(search: nearest_neighbours._Search, *tile: Any) -> None:
+        kept.append((search.count_waiting(), search.plan.sizes.candidates))
+        scan_tile(search, *tile)
+
+    monkeypatch.setattr(nearest_neighbours._Search, "_scan_tile", spied)
+    # So that a query does not count as hard: all near ties are candidates.
+    monkeypatch.setattr(nearest_neighbours, "MOST_SHARE", 1.0)
+    queries, references = near_ties(1, 40), near_ties(2, 3000)
+    found = found_by(queries, references, 5, memory=1e-3)
+    assert np.array_equal(found, nearest(queries, references, 5))
+    assert max(count for count, _ in kept) > 0
+    assert all(count <= most for count, most in kept)
+
+
 def test_errors() -> None:
     vectors = uniform(0, 300)
     with pytest.raises(ValueError, match="no references"):

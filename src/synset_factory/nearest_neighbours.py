@@ -439,8 +439,12 @@ class _Search:
         asked = _prepare(self.queries, rows, plan.frame.of_queries, 1, plan.device, plan.asked)
         for tile in tiles:
             self._scan_tile(asked, tile)
-        if sum(len(each.queries) for each in self.waiting) > self.plan.sizes.candidates:
-            self._compare_candidates()
+            if self.count_waiting() > self.plan.sizes.candidates:
+                self._compare_candidates()
+
+    def count_waiting(self) -> int:
+        """Return how many candidates are kept."""
+        return sum(len(each.queries) for each in self.waiting)
 
     def _scan_tile(self, asked: _Whole, tile: _Whole) -> None:
         rows, count, k = asked.rows, len(asked.step), self.plan.k
