@@ -20,7 +20,7 @@ HELD = 4
 
 
 class HeldArtist(drawing.Artist):
-    def compute(self, request: drawing.Request) -> tuple[float, Drawn]:
+    def compute(self, request: drawing.Request) -> tuple[float, bool, Drawn]:
         import ray  # not before a run has set how
 
         log, node = Path(os.environ[LOG]), ray.get_runtime_context().get_node_id()

@@ -1,10 +1,12 @@
 """`synset-factory plan`: what is foretold is what would be made, and the arithmetic is right."""
 
-import math
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,18 +14,30 @@ import yaml
 
 from synset_factory import drawing, layout, machine_trials
 from synset_factory.commands.plan import plan
+from synset_factory.config import Run, load_common
 from synset_factory.errors import InputError
 from synset_factory.folder_digest import folder_digest
 from synset_factory.generation_plan import plan_set
 from synset_factory.image_stock import ImageStock
 from synset_factory.machine_figures import Rates, recall, remember
 from synset_factory.models.classifier import ClassifierSettings
-from synset_factory.plan_report import Disk, DrawnSet, copies_table, duration, sets_table, size
+from synset_factory.plan_report import (
+    Disk,
+    DrawnSet,
+    copies_table,
+    duration,
+    sets_table,
+    sharing,
+    size,
+)
 from synset_factory.records import SPLITS, ImageSettings
 from synset_factory.run_needs import (
     TAR_BYTES,
+    EmbeddingNeeds,
     SetNeeds,
     TrainingNeeds,
+    clip_width,
+    embedding_needs,
     nearest,
     same_disk,
     sets_needs,
@@ -32,7 +46,8 @@ from synset_factory.run_needs import (
 )
 from synset_factory.seeds import derive_seed
 from synset_factory.shard_writer import Sample, write_class_tar
-from tests.tiny_models import SIZE, save_text_to_image
+from synset_factory.worlds.miniature.clip import write_config
+from tests.tiny_models import CLIP, SIZE, save_text_to_image
 
 REPOSITORY = Path(__file__).parents[1]
 WNIDS = ["n01580077", "n01847000"]
@@ -165,29 +180,87 @@ def test_steps_of_training_by_hand() -> None:
 
 
 def test_classifiers_are_trained_where_images_change_or_they_are_missing(world: Path) -> None:
-    layout.classifiers("natural").mkdir(parents=True)
-    layout.classifiers("kept").mkdir()
-    layout.classifiers("changed").mkdir()
+    for name in ("natural", "kept", "changed"):
+        (layout.classifiers(name) / "seed2").mkdir(parents=True)
+    (layout.classifiers("broken_off") / "seed1").mkdir(parents=True)
     sets = [
         SetNeeds(name="kept", settings=SETTINGS, images=9),
         SetNeeds(name="changed", settings=SETTINGS, images=9, to_write=1),
         SetNeeds(name="missing", settings=SETTINGS, images=9),
+        SetNeeds(name="broken_off", settings=SETTINGS, images=9),
     ]
-    needs = trainings_needs(sets, 12, seeds=3, epochs=2, batch_size=5)
-    assert [each.image_set for each in needs] == ["changed", "missing"]
+    needs = trainings_needs(sets, 12, natural=True, seeds=3, epochs=2, batch_size=5)
+    assert [each.image_set for each in needs] == ["changed", "missing", "broken_off"]
     assert {each.steps for each in needs} == {12 // 5 * 2 * 3}
     shutil.rmtree(layout.classifiers("natural"))
-    natural = trainings_needs(sets, 12, seeds=3, epochs=2, batch_size=5)[0]
+    natural = trainings_needs(sets, 12, natural=True, seeds=3, epochs=2, batch_size=5)[0]
     assert (natural.image_set, natural.known) == ("natural", False)
 
 
+def test_a_natural_classifier_of_others_is_not_trained(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = yaml.safe_load(layout.PARAMS.read_text())
+    params["train"]["natural_from"] = "data/models/pretrained/resnet"
+    layout.PARAMS.write_text(yaml.safe_dump(params, sort_keys=False))
+    plan()
+    table = capsys.readouterr().out.partition("classifiers of")[2].partition("\n\n")[0]
+    rows = [line.split()[0] for line in table.splitlines()[1:]]
+    assert rows == ["synset", "disamb", "disamb10", "all"]
+
+
+def test_what_has_no_embeddings_is_embedded(world: Path) -> None:
+    layout.EMBEDDINGS.mkdir(parents=True)
+    layout.embeddings("synset").touch()
+    layout.embeddings("disamb10").touch()
+    sets = [
+        SetNeeds(name="synset", settings=SETTINGS, images=20),
+        SetNeeds(name="disamb", settings=SETTINGS, images=20),
+        SetNeeds(name="disamb10", settings=SETTINGS, images=20, to_write=1),
+    ]
+    # Natural images, and two sets of one prompt for each of two classes and two splits.
+    assert embedding_needs(sets, 7) == EmbeddingNeeds(images=7 + 20 + 20, prompts=2 * 4)
+    layout.shards("natural").mkdir(parents=True)
+    pd.DataFrame({"split": ["train"] * 5 + ["validation"]}).to_parquet(layout.index("natural"))
+    assert embedding_needs(sets[:1], 7) == EmbeddingNeeds(images=6, prompts=0)
+    layout.embeddings("natural").touch()
+    assert embedding_needs(sets[:1], 7) == EmbeddingNeeds(images=0, prompts=0)
+
+
+def test_embeddings_take_four_bytes_a_dimension(world: Path) -> None:
+    needs = EmbeddingNeeds(images=100, prompts=10)
+    assert clip_width() is None and needs.bytes_to_write(None) is None
+    assert EmbeddingNeeds(images=0, prompts=0).bytes_to_write(None) == 0
+    write_config(CLIP, layout.CLIP)
+    assert needs.bytes_to_write(clip_width()) == 110 * 4 * CLIP.embed_dim
+
+
+def test_what_was_measured_of_one_clip_does_not_stand_for_another(world: Path) -> None:
+    write_config(CLIP, layout.CLIP)
+    one = machine_trials.embedding_key("cpu")
+    write_config(replace(CLIP, image_size=64), layout.CLIP)
+    assert machine_trials.embedding_key("cpu") != one
+
+
 def test_several_devices_share_the_work_evenly() -> None:
-    lines = copies_table({"drawing": 80.0 * 3600, "training": 8.0 * 3600}, "cuda").splitlines()
+    hours = {"drawing": 80.0 * 3600, "training": 8.0 * 3600}
+    lines = copies_table(hours, "cuda", 8).splitlines()
+    assert len(lines) == 4
     assert lines[0].split() == ["copies", "of", "cuda", "1", "2", "4", "8"]
     assert lines[1].split("  ")[-1].strip() == "10 h"
     assert lines[3].split()[:3] == ["all", "3.7", "d"]
-    unknown = copies_table({"drawing": 80.0, "training": None}, "cuda").splitlines()
+    unknown = copies_table({"drawing": 80.0, "training": None}, "cuda", 8).splitlines()
     assert unknown[3].split() == ["all", "?", "?", "?", "?"]
+
+
+def test_no_more_copies_train_than_share_the_micro_batches_evenly() -> None:
+    hours = {"drawing": 24.0 * 3600, "training": 24.0 * 3600}
+    _, drawing_row, training, together, note = copies_table(hours, "cuda", 6).splitlines()
+    assert drawing_row.split()[1::2] == ["24", "12", "6.0", "3.0"]
+    assert training.split()[1::2] == ["24", "12", "8.0", "4.0"]  # with 1, 2, 3 and 6 copies
+    assert together.split()[1::2] == ["2.0", "24", "14", "7.0"]
+    assert "It has 6, so `train` takes no run.replicas of 4 or 8:" in note
+    assert [sharing(1, copies) for copies in (1, 2, 4, 8)] == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -223,6 +296,7 @@ def test_the_table_adds_up() -> None:
 DISK = Disk(
     to_write=30.0 * 2**30,
     to_cache=20.0 * 2**30,
+    embeddings=0.0,
     at_most=False,
     shared=False,
     one_disk=True,
@@ -240,6 +314,10 @@ DISK = Disk(
         ({"one_disk": False, "free_for_cache": 21 * 2**30}, True),
         ({"one_disk": False, "free_for_cache": 19 * 2**30}, False),
         ({"to_write": None}, True),
+        ({"to_write": None, "to_cache": 46.0 * 2**30}, False),
+        ({"shared": True, "embeddings": 16.0 * 2**30}, False),  # 30 + 16 > 45
+        ({"free": 51 * 2**30, "embeddings": 2**30}, False),  # 30 + 20 + 1 + 1 > 51
+        ({"one_disk": False, "free_for_cache": 21 * 2**30, "embeddings": 2.0 * 2**30}, False),
     ],
 )
 def test_a_disk_that_is_too_small_is_told(change: dict[str, object], enough: bool) -> None:
@@ -250,6 +328,9 @@ def test_a_disk_that_is_too_small_is_told(change: dict[str, object], enough: boo
 def test_the_cache_takes_as_much_again_only_without_reflinks() -> None:
     assert "DVC's cache takes 20 GiB more" in DISK.sentences()
     assert "shares their blocks (reflinks)" in replace(DISK, shared=True).sentences()
+    elsewhere = replace(DISK, one_disk=False, embeddings=3.0 * 2**30).sentences()
+    assert "30 GiB of tars, 3.0 GiB of embeddings. DVC's cache takes 23 GiB more" in elsewhere
+    assert "it lies on another disk." in elsewhere and "reflinks" not in elsewhere
 
 
 def test_whether_two_folders_share_blocks_is_tried_on_the_file_system(tmp_path: Path) -> None:
@@ -280,7 +361,8 @@ def test_the_command_says_counts_before_anything_was_made_or_measured(
     assert row.split()[3:9] == ["7.5", "2", "2", "2", "0", "0"] and row.endswith("  2 disamb")
     natural = next(line for line in said.splitlines() if line.startswith("natural "))
     assert natural.split() == ["natural", "12", "?", "3", "3", "18", "?"]
-    assert "Disk: ? of tars." in said
+    assert "Disk: ? of tars, ? of embeddings." in said
+    assert "Not counted: " in said
 
 
 def test_what_was_measured_is_foretold_and_remembered(
@@ -290,6 +372,7 @@ def test_what_was_measured_is_foretold_and_remembered(
     monkeypatch.setattr(machine_trials, "in_a_process", lambda trial, *a: remember(trial(*a)))
     monkeypatch.setattr(machine_trials, "SECONDS", 0.2)
     monkeypatch.setattr(machine_trials, "TIMED", 0.2)
+    monkeypatch.setattr(machine_trials, "LONG_STEP", 1e9)  # tried up to the whole batch
     plan(measure=True)
     measured = capsys.readouterr().out
     assert "?" not in measured.partition("classifiers of")[0]
@@ -329,7 +412,17 @@ def test_a_figure_that_was_damaged_is_one_that_is_not_known(world: Path) -> None
     assert TAR_BYTES == 4352  # of which the JPEG's own bytes are no part
 
 
-def test_training_is_timed_for_the_classifier_as_it_is_set(world: Path) -> None:
+def test_training_is_timed_for_the_classifier_as_it_is_set(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is trained in truth; only the times are made up."""
+    train, timed = machine_trials._train, Timed()
+
+    def train_and_tell(settings: ClassifierSettings, batch: int, steps: int, *rest: Any) -> float:
+        assert train(settings, batch, steps, *rest) > 0
+        return timed(settings, batch, steps)
+
+    monkeypatch.setattr(machine_trials, "_train", train_and_tell)
     params = yaml.safe_load(layout.PARAMS.read_text())
     sizes = {"batch_size": 4, "micro_batch_size": 2}
     settings = ClassifierSettings(**params["train"]["classifier"] | sizes)
@@ -337,4 +430,124 @@ def test_training_is_timed_for_the_classifier_as_it_is_set(world: Path) -> None:
     figures = machine_trials.try_training(settings, 2, machine)
     seconds = figures.pop(machine_trials.training_key(settings, "cpu"))
     memory = figures.pop(machine_trials.training_memory_key(settings, "cpu"))
-    assert seconds >= 0 and math.isfinite(seconds) and memory > 0 and not figures
+    assert seconds == pytest.approx(0.25) and memory > 0 and not figures
+    # As one of these changes, so does what was measured.
+    keys = {
+        machine_trials.training_key(each, "cpu")
+        for each in (
+            settings,
+            replace(settings, amp="bfloat16"),
+            replace(settings, micro_batch_size=4),
+            replace(settings, batch_size=8),
+            replace(settings, rand_augment="rand-m9-n2"),
+        )
+    }
+    assert len(keys) == 5
+
+
+class Timed:
+    """A training of known times: each image takes 0.25 s, the first process 60 s to start."""
+
+    def __init__(self, an_image: float = 0.25) -> None:
+        self.an_image, self.batches = an_image, list[int]()
+
+    def __call__(
+        self, settings: ClassifierSettings, batch: int, steps: int, *rest: object
+    ) -> float:
+        self.batches.append(batch)
+        return (60.0 if len(self.batches) == 1 else 5.0) + self.an_image * batch * steps
+
+
+def training_figures(
+    monkeypatch: pytest.MonkeyPatch, timed: Timed, device: str
+) -> tuple[float | None, float | None]:
+    """Seconds an image and GiB, of a batch of 64 in two micro-batches."""
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    sizes = {"batch_size": 64, "micro_batch_size": 32}
+    settings = ClassifierSettings(**params["train"]["classifier"] | sizes)
+    monkeypatch.setattr(machine_trials, "_train", timed)
+    machine = machine_trials.Machine(device=device, threads=1, workers=0)
+    figures = machine_trials.try_training(settings, 2, machine)
+    return (
+        figures.get(machine_trials.training_key(settings, device)),
+        figures.get(machine_trials.training_memory_key(settings, device)),
+    )
+
+
+def test_starting_a_device_is_no_part_of_a_training_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds, memory = training_figures(monkeypatch, Timed(), "cuda")
+    assert seconds == pytest.approx(0.25) and memory is not None
+
+
+def test_a_time_that_comes_out_as_none_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert training_figures(monkeypatch, Timed(an_image=0.0), "cuda")[0] is None
+
+
+def test_memory_is_told_only_of_whole_micro_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed = Timed(an_image=2.0)  # two images are enough for a step that is long
+    seconds, memory = training_figures(monkeypatch, timed, "cpu")
+    assert timed.batches[-1] < 32 and memory is None and seconds is not None
+    assert training_figures(monkeypatch, Timed(an_image=1e-3), "cpu")[1] is not None
+
+
+class SlowAtFirst:
+    """A text-to-image model whose first batch takes 600 s, and each other 2 s, by its clock."""
+
+    def __init__(self, *settings: object) -> None:
+        self.now, self.batches = 0.0, 0
+
+    def draw(self, prompts: list[str], seeds: list[int]) -> int:
+        self.batches += 1
+        self.now += 600.0 if self.batches == 1 else 2.0
+        return len(prompts)
+
+    def encode(self, drawn: int) -> list[bytes]:
+        return [b"jpeg"] * drawn
+
+    def draw_jpegs(self, prompts: list[str], seeds: list[int]) -> list[bytes]:
+        return self.encode(self.draw(prompts, seeds))
+
+
+COMPILED = replace(SETTINGS, compile=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "device", "an_image"),
+    [(COMPILED, "cpu", 0.5), (SETTINGS, "cuda", 0.5), (SETTINGS, "cpu", 604 / 12)],
+)
+def test_what_a_model_does_once_is_no_part_of_an_image(
+    monkeypatch: pytest.MonkeyPatch, settings: ImageSettings, device: str, an_image: float
+) -> None:
+    model = SlowAtFirst()
+    monkeypatch.setattr(drawing, "TextToImage", lambda *_: model)
+    monkeypatch.setattr(drawing, "time", SimpleNamespace(perf_counter=lambda: model.now))
+
+    def work(
+        make_worker: Callable[[Path], drawing.Artist], *rest: object
+    ) -> Iterator[drawing.Pictures]:
+        artist = make_worker(layout.TEXT_TO_IMAGE)
+        for _ in range(3):
+            request = drawing.Request(prompts=["jay"] * 4, seeds=[0, 1, 2, 3])
+            yield artist.finish(artist.compute(artist.prepare(request)))
+
+    monkeypatch.setattr(drawing, "run_tasks", work)
+    run = Run(device=device, workers=1, engine="local", address="", replicas=1)
+    common = replace(load_common(REPOSITORY / "params.yaml"), run=run)
+    studio = drawing.Studio([], settings, common)
+    nothing = drawing.Chunk(rows=[], digests=[], jpegs=[], planned=0)
+    studio.read.extend([nothing] * 3)
+    for _ in range(3):
+        studio.next_chunk()
+    assert studio.seconds / studio.images == pytest.approx(an_image)
+
+
+@pytest.mark.parametrize(("settings", "device"), [(COMPILED, "cpu"), (SETTINGS, "cuda")])
+def test_a_trial_does_not_time_the_compiling(
+    monkeypatch: pytest.MonkeyPatch, settings: ImageSettings, device: str
+) -> None:
+    model = SlowAtFirst()
+    monkeypatch.setattr(machine_trials, "TextToImage", lambda *_: model)
+    monkeypatch.setattr(machine_trials, "time", SimpleNamespace(perf_counter=lambda: model.now))
+    machine = machine_trials.Machine(device=device, threads=1, workers=0)
+    figures = machine_trials.try_drawing(settings, "jay", machine)
+    assert figures[Rates(settings, device).seconds_key] == pytest.approx(0.5)

@@ -21,7 +21,7 @@ from synset_factory.config import Common, Shortcuts
 from synset_factory.engine import run_tasks
 from synset_factory.folder_digest import folder_digest
 from synset_factory.generation_plan import ClassJob
-from synset_factory.machine_figures import Rates
+from synset_factory.machine_figures import Rates, slow_at_first
 from synset_factory.models.text_to_image import Drawn, TextToImage
 from synset_factory.prompt_files import Synset
 from synset_factory.records import ImageRow, ImageSettings
@@ -80,7 +80,9 @@ class Pictures:
     """What came of a request."""
 
     jpegs: list[bytes]  # as they are stored
-    seconds: float  # that the model was at work on them, and not yet on those before
+    # That the model was at work on them, and not yet on those before; None if these include what
+    # a model does but once.
+    seconds: float | None
 
 
 class Artist:
@@ -89,19 +91,22 @@ class Artist:
     def __init__(self, folder: Path, settings: ImageSettings, device: str) -> None:
         self.model = TextToImage(folder, settings, device)
         self.lock, self.finished = Lock(), 0.0
+        self.is_timed = not slow_at_first(settings, device)
 
     def prepare(self, request: Request) -> Request:
         return request
 
-    def compute(self, request: Request) -> tuple[float, Drawn]:
-        return time.perf_counter(), self.model.draw(request.prompts, request.seeds)
+    def compute(self, request: Request) -> tuple[float, bool, Drawn]:
+        is_timed, self.is_timed = self.is_timed, True
+        return time.perf_counter(), is_timed, self.model.draw(request.prompts, request.seeds)
 
-    def finish(self, computed: tuple[float, Drawn]) -> Pictures:
-        started, drawn = computed
+    def finish(self, computed: tuple[float, bool, Drawn]) -> Pictures:
+        started, is_timed, drawn = computed
         jpegs = self.model.encode(drawn)
         with self.lock:
             before, self.finished = self.finished, time.perf_counter()
-            return Pictures(jpegs=jpegs, seconds=self.finished - max(started, before))
+            seconds = self.finished - max(started, before)
+        return Pictures(jpegs=jpegs, seconds=seconds if is_timed else None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +161,7 @@ class Studio:
     def __init__(self, jobs: list[ClassJob], settings: ImageSettings, common: Common) -> None:
         self.jobs, self.settings = jobs, settings
         self.read: deque[Chunk] = deque()  # those whose turn has not come: a few
-        self.images, self.seconds = 0, 0.0  # drawn so far, and how long it took copies of the model
+        self.images, self.seconds = 0, 0.0  # that copies of the model were timed at so far
         make_worker = partial(Artist, settings=settings, device=common.run.device)
         self.results = run_tasks(make_worker, layout.TEXT_TO_IMAGE, self.requests(), common)
 
@@ -170,7 +175,7 @@ class Studio:
     def next_chunk(self) -> tuple[Chunk, Pictures | None]:
         """Return the next chunk, and what was drawn for it, if anything was."""
         drawn = next(self.results)
-        if drawn is not None:
+        if drawn is not None and drawn.seconds is not None:
             self.images += len(drawn.jpegs)
             self.seconds += drawn.seconds
         return self.read.popleft(), drawn

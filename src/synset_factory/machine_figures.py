@@ -22,6 +22,11 @@ def remember(figures: Mapping[str, float]) -> None:
     write_text(layout.MACHINE_FIGURES, json.dumps(_read() | rounded, indent=1) + "\n")
 
 
+def slow_at_first(settings: ImageSettings, device: str) -> bool:
+    """Tell whether a model's first batch says nothing of the others: it compiles, or starts up."""
+    return settings.compile or device != "cpu"
+
+
 class Rates:
     """What drawing took on this machine: by what makes one image slower or larger than another."""
 

@@ -16,7 +16,8 @@ import torch
 from PIL import Image
 
 from synset_factory import layout
-from synset_factory.machine_figures import Rates, remember
+from synset_factory.folder_digest import folder_digest
+from synset_factory.machine_figures import Rates, remember, slow_at_first
 from synset_factory.models.classifier import ClassifierSettings
 from synset_factory.models.clip import Clip
 from synset_factory.models.text_to_image import TextToImage
@@ -76,10 +77,13 @@ def try_drawing(settings: ImageSettings, prompt: str, machine: Machine) -> dict[
 def _draw(settings: ImageSettings, prompt: str, device: str, limit: float) -> tuple[float, float]:
     """Return seconds an image and bytes a JPEG, of batches until the limit, in seconds.
 
-    The first batch, which is slower, is left out unless it takes the time of all.
+    The first batch, which is slower, is left out unless it takes the time of all; before it goes
+    one that is not timed, where a model compiles or a device starts up.
     """
     model = TextToImage(layout.TEXT_TO_IMAGE, settings, device)
     size = settings.batch_size
+    if slow_at_first(settings, device):
+        model.draw_jpegs([prompt] * size, list(range(size)))
     times: list[float] = []
     sizes: list[int] = []
     while not times or (len(times) < 2 and times[0] < SECONDS / 2) or sum(times) < limit:
@@ -108,11 +112,14 @@ def try_embedding(batch_size: int, machine: Machine) -> dict[str, float]:
 def try_training(settings: ClassifierSettings, classes: int, machine: Machine) -> dict[str, float]:
     """Take some training steps on noise; return seconds an image, and GiB.
 
-    On a CPU, where an image takes about as long in any batch, the batch is as large as is quick.
+    On a CPU, where an image takes about as long in any batch, the batch is as large as is quick;
+    memory is not told if it is smaller than a micro-batch. Nor is a time that comes out as none.
     """
     torch.set_num_threads(machine.threads)
     batch, seconds = settings.batch_size, LONG_STEP
-    if machine.device == "cpu":
+    if machine.device != "cpu":
+        _train(settings, batch, 1, classes, machine)  # the device starts up
+    else:
         batch = min(2, batch)
         seconds = _step(settings, batch, 2, classes, machine)
         while batch < settings.batch_size and 4 * seconds < LONG_STEP:
@@ -120,25 +127,35 @@ def try_training(settings: ClassifierSettings, classes: int, machine: Machine) -
             seconds = _step(settings, batch, 2, classes, machine)
     steps = max(2, min(50, int(TIMED / max(seconds, 0.01))))
     seconds = _step(settings, batch, steps, classes, machine)
-    return {
-        training_key(settings, machine.device): seconds / batch,
-        training_memory_key(settings, machine.device): _peak(),
-    }
+    figures = {}
+    if seconds > 0:
+        figures[training_key(settings, machine.device)] = seconds / batch
+    if _micro_batch(settings, batch) == settings.micro_batch_size:
+        figures[training_memory_key(settings, machine.device)] = _peak()
+    return figures
 
 
 def _step(
     settings: ClassifierSettings, batch: int, steps: int, classes: int, machine: Machine
 ) -> float:
-    """Return the seconds of a step, from so many steps, without what comes before the second."""
+    """Return the seconds of a step, from so many steps, without what comes before the second.
+
+    Where a step is lost in what comes before, that may be zero or less.
+    """
     first = _train(settings, batch, 1, classes, machine)
-    return max(_train(settings, batch, 1 + steps, classes, machine) - first, 0.0) / steps
+    return (_train(settings, batch, 1 + steps, classes, machine) - first) / steps
+
+
+def _micro_batch(settings: ClassifierSettings, batch: int) -> int:
+    """Return how many images of a batch go through the model at once: as set, if they can."""
+    return batch if batch % max(settings.micro_batch_size, 1) else settings.micro_batch_size
 
 
 def _train(
     settings: ClassifierSettings, batch: int, steps: int, classes: int, machine: Machine
 ) -> float:
     """Return how many seconds a training of so many steps takes."""
-    micro = settings.micro_batch_size if batch == settings.batch_size else batch
+    micro = _micro_batch(settings, batch)
     image = _noise(settings.image_size)
     images = [(image, i % classes) for i in range(batch * steps)]
     start = time.perf_counter()
@@ -156,18 +173,28 @@ def _train(
 
 
 def embedding_key(device: str) -> str:
-    """Under what the seconds are remembered that an image takes to embed."""
-    return f"seconds an image, embedding: {layout.CLIP} {device}"
+    """Under what the seconds are remembered that an image takes to embed.
+
+    Raises InputError if there is no CLIP.
+    """
+    return f"seconds an image, embedding: {folder_digest(layout.CLIP)[:16]} {device}"
 
 
 def training_key(settings: ClassifierSettings, device: str) -> str:
     """Under what the seconds are remembered that an image takes in a training step."""
-    return f"seconds an image, training: {settings.model} {settings.image_size} {device}"
+    augmented = settings.rand_augment or "plain"
+    return f"seconds an image, training: {_trained(settings)} {augmented} {device}"
 
 
 def training_memory_key(settings: ClassifierSettings, device: str) -> str:
     """Under what the GiB are remembered that a training takes."""
-    return f"GiB that training takes: {settings.model} {settings.image_size} {device}"
+    return f"GiB that training takes: {_trained(settings)} {device}"
+
+
+def _trained(settings: ClassifierSettings) -> str:
+    """Name what makes one training step slower or larger than another."""
+    sizes = f"{settings.image_size} x{settings.micro_batch_size} of {settings.batch_size}"
+    return f"{settings.model} {sizes} {settings.amp or 'float32'}"
 
 
 def _noise(size: int) -> Image.Image:

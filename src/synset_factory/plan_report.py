@@ -115,45 +115,72 @@ def trainings_table(needs: Sequence[TrainingNeeds], seconds_per_image: float | N
     return table(("classifiers of", "images", "seeds", "epochs", "steps", "time"), rows)
 
 
-def copies_table(parts: dict[str, float | None], device: str) -> str:
-    """Return how long each part takes with 1, 2, 4 and 8 equal devices, at the very best."""
-    whole = parts | {"all": total(list(parts.values()))}
-    rows = [
-        (name, *(duration(None if s is None else s / n) for n in COPIES))
-        for name, s in whole.items()
-    ]
-    return table((f"copies of {device}", *map(str, COPIES)), rows)
+def copies_table(parts: dict[str, float | None], device: str, micro_batches: int) -> str:
+    """Return how long each part takes with 1, 2, 4 and 8 equal devices, at the very best.
+
+    Of these the part `training` has as many at work as can share the micro-batches of a step
+    evenly.
+    """
+    times_of = {
+        name: [
+            None if s is None else s / (sharing(micro_batches, n) if name == "training" else n)
+            for n in COPIES
+        ]
+        for name, s in parts.items()
+    }
+    times_of["all"] = [total(column) for column in zip(*times_of.values(), strict=True)]
+    rows = [(name, *map(duration, each)) for name, each in times_of.items()]
+    text = table((f"copies of {device}", *map(str, COPIES)), rows)
+    idle = [str(n) for n in COPIES if sharing(micro_batches, n) < n]
+    if not idle:
+        return text
+    return (
+        f"{text}\nCopies must share the micro-batches of a training step evenly. It has "
+        f"{micro_batches}, so `train` takes no run.replicas of {' or '.join(idle)}: the time there "
+        "is that of fewer."
+    )
+
+
+def sharing(micro_batches: int, copies: int) -> int:
+    """Return how many of the copies of a model can share so many micro-batches evenly."""
+    return max(n for n in range(1, copies + 1) if micro_batches % n == 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Disk:
-    """What the images need, and what there is."""
+    """What images and embeddings need, and what there is."""
 
     to_write: float | None  # bytes of tars
     to_cache: float | None  # bytes of DVC's copy of them, where it takes any
-    at_most: bool  # these are upper bounds
+    embeddings: float | None  # bytes of them, in CLIP's space; DVC's copy takes as many
+    at_most: bool  # the bytes of tars are upper bounds
     shared: bool  # the cache shares the blocks of the tars
     one_disk: bool  # data/ and the cache are on one
     free: int  # bytes, where data/ is
     free_for_cache: int  # bytes, where the cache is
 
     def sentences(self) -> str:
-        """Say what is needed, and whether there is room for it."""
+        """Say what is needed, and whether there is room for it, as far as is known."""
+        at_cache = total([self.to_cache, self.embeddings])
+        needs, cache_needs = (
+            sum(part or 0.0 for part in (tars, self.embeddings))
+            for tars in (self.to_write, self.to_cache)
+        )
+        free = f"{size(self.free)} are free."
         if self.shared:
-            copy, needs = "DVC's cache shares their blocks (reflinks).", self.to_write
-        else:
+            copy = "DVC's cache shares their blocks (reflinks)."
+        elif self.one_disk:
             copy = (
-                f"DVC's cache takes {size(self.to_cache)} more: this file system has no reflinks"
+                f"DVC's cache takes {size(at_cache)} more: this file system has no reflinks"
                 " (XFS, Btrfs and APFS have)."
             )
-            needs = total([self.to_write, self.to_cache]) if self.one_disk else self.to_write
-        free = f"{size(self.free)} are free."
-        if not self.one_disk:
+            needs += cache_needs
+        else:
+            copy = f"DVC's cache takes {size(at_cache)} more: it lies on another disk."
             free = f"{size(self.free)} are free, {size(self.free_for_cache)} at the cache."
-        full = needs is not None and needs > self.free
-        if not self.one_disk and self.to_cache is not None:
-            full = full or self.to_cache > self.free_for_cache
+        full = needs > self.free or (not self.one_disk and cache_needs > self.free_for_cache)
         most = "at most " if self.at_most else ""
-        return f"Disk: {most}{size(self.to_write)} of tars. {copy} {free}" + (
-            " THAT IS NOT ENOUGH." if full else ""
+        return (
+            f"Disk: {most}{size(self.to_write)} of tars, {size(self.embeddings)} of embeddings. "
+            f"{copy} {free}{' THAT IS NOT ENOUGH.' if full else ''}"
         )

@@ -5,6 +5,7 @@ class: images that two sets share are of one class and split.
 """
 
 import fcntl
+import json
 import os
 import subprocess
 import tempfile
@@ -121,27 +122,41 @@ class TrainingNeeds:
         return self.steps * self.batch_size
 
 
-def training_images(image_set: str) -> int | None:
-    """Return how many images the training split of a set has on disk; None if it is not there."""
+def stored_images(image_set: str) -> Counter[str] | None:
+    """Return how many images each split of a set has on disk; None if the set is not there."""
     index = layout.index(image_set)
     if not index.exists():
         return None
-    splits = pq.read_table(index, columns=["split"])["split"]
-    return splits.to_pylist().count(TRAIN)
+    return Counter(pq.read_table(index, columns=["split"])["split"].to_pylist())
+
+
+def training_images(image_set: str) -> int | None:
+    """Return how many images the training split of a set has on disk; None if it is not there."""
+    stored = stored_images(image_set)
+    return None if stored is None else stored[TRAIN]
 
 
 def trainings_needs(
-    sets: list[SetNeeds], usual: int, *, seeds: int, epochs: int, batch_size: int
+    sets: list[SetNeeds],
+    usual: int,
+    *,
+    natural: bool,
+    seeds: int,
+    epochs: int,
+    batch_size: int,
 ) -> list[TrainingNeeds]:
     """Return which classifiers are missing or will be out of date: those of a set that changes.
 
-    `usual` is the number of training images of a set that is not there yet. What a change of the
-    section `train` makes out of date is for `dvc status` to say.
+    `usual` is the number of training images of a set that is not there yet; `natural` says
+    whether classifiers of natural images are trained at all. All seeds of a set count, though a
+    run that was interrupted goes on where it was. What a change of the section `train` makes out
+    of date is for `dvc status` to say.
     """
     changes = {each.name for each in sets if each.to_write}
     needs = []
-    for name in (NATURAL, *(each.name for each in sets)):
-        if name not in changes and layout.classifiers(name).exists():
+    for name in (*([NATURAL] if natural else []), *(each.name for each in sets)):
+        last = layout.classifiers(name) / f"seed{seeds - 1}"
+        if name not in changes and last.is_dir():
             continue
         there = training_images(name) if name == NATURAL else None
         needs.append(
@@ -155,6 +170,47 @@ def trainings_needs(
             )
         )
     return needs
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingNeeds:
+    """What CLIP is to embed."""
+
+    images: int
+    prompts: int  # each different one of a class and split
+
+    def bytes_to_write(self, width: int | None) -> float | None:
+        """Return the bytes of so many float32 vectors of a width; None if that is not known."""
+        vectors = self.images + self.prompts
+        return 0.0 if vectors == 0 else None if width is None else 4.0 * width * vectors
+
+
+def embedding_needs(sets: list[SetNeeds], usual: int) -> EmbeddingNeeds:
+    """Return what is to be embedded of the natural set and of these: what has no embeddings yet,
+    and what changes.
+
+    `usual` is the number of natural images if there are none yet.
+    """
+    images = prompts = 0
+    if not layout.embeddings(NATURAL).exists():
+        stored = stored_images(NATURAL)
+        images += usual if stored is None else stored.total()
+    for each in sets:
+        if each.to_write or not layout.embeddings(each.name).exists():
+            images += each.images
+            columns = ["wnid", "split", "prompt"]
+            rows = pq.read_table(layout.prompts(each.name), columns=columns)
+            prompts += rows.group_by(columns).aggregate([]).num_rows
+    return EmbeddingNeeds(images=images, prompts=prompts)
+
+
+def clip_width() -> int | None:
+    """Return how many dimensions the space of the world's CLIP has; None if it is not there."""
+    try:
+        config = json.loads((layout.CLIP / "open_clip_config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return int(config["model_cfg"]["embed_dim"])
 
 
 def cache_folder() -> Path:

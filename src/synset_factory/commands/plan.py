@@ -11,9 +11,14 @@ from synset_factory.config import Common, claim_world, load_common, load_section
 if TYPE_CHECKING:
     from synset_factory.models.classifier import ClassifierSettings
     from synset_factory.plan_report import DrawnSet
-    from synset_factory.run_needs import SetNeeds
+    from synset_factory.run_needs import EmbeddingNeeds, SetNeeds
     from synset_factory.stages.train import TrainConfig
 
+# What no figure of the plan is of.
+NOT_COUNTED = (
+    "Not counted: the space of classifier_embed (time and disk), weights and tables; the time of "
+    "embedding prompts, of evaluation and of the search for neighbours."
+)
 NO_MODEL = ""  # digest of a text-to-image model that is not there: no image on disk is of it
 
 
@@ -36,6 +41,7 @@ def plan(*, measure: bool = False) -> None:
     """
     # Imported here, and below: these libraries take seconds, and --help needs none of them.
     from synset_factory.plan_report import sets_table
+    from synset_factory.run_needs import embedding_needs
     from synset_factory.stages.train import TrainConfig
 
     common, training = load_common(), load_section(TrainConfig, "train")
@@ -48,11 +54,22 @@ def plan(*, measure: bool = False) -> None:
     if not layout.TEXT_TO_IMAGE.is_dir():
         print(f"{layout.TEXT_TO_IMAGE} is not there yet, so no image on disk counts as its own.")
     print(f"\n{sets_table(drawn)}\n")
-    print_times(common, training, drawn)
-    print_disk(drawn)
+    classes = number_of_classes()
+    a_set = classes * (common.splits.train + common.splits.validation)
+    to_embed = embedding_needs([each for each in needs if each.name in common.sets], a_set)
+    print_times(common, training, drawn, to_embed, classes)
+    print_disk(drawn, to_embed)
     print_memory(common.run.device, training.classifier, drawn)
+    print(NOT_COUNTED)
     if not measure:
         print("What is not known here yet (?), `synset-factory plan --measure` finds out.")
+
+
+def number_of_classes() -> int:
+    """Return how many classes the world has."""
+    from synset_factory.prompt_files import read_synsets, world_classes
+
+    return len(world_classes(read_synsets()))
 
 
 def needs_of_world(common: Common) -> "list[SetNeeds]":
@@ -122,20 +139,26 @@ def with_figures(needs: "SetNeeds", device: str) -> "DrawnSet":
     )
 
 
-def print_times(common: Common, training: "TrainConfig", drawn: "list[DrawnSet]") -> None:
+def print_times(
+    common: Common,
+    training: "TrainConfig",
+    drawn: "list[DrawnSet]",
+    to_embed: "EmbeddingNeeds",
+    classes: int,
+) -> None:
     """Print the trainings, and what all the work takes with one copy of the models or more."""
     from synset_factory.machine_figures import recall
     from synset_factory.machine_trials import embedding_key, training_key
+    from synset_factory.natural_classifiers import pretrained_folder
     from synset_factory.plan_report import copies_table, times, total, trainings_table
-    from synset_factory.prompt_files import read_synsets, world_classes
     from synset_factory.run_needs import trainings_needs
 
     device, classifier = common.run.device, training.classifier
-    classes = len(world_classes(read_synsets()))
     sets = [each.needs for each in drawn if each.needs.name in common.sets]
     needs = trainings_needs(
         sets,
         classes * common.splits.train,
+        natural=pretrained_folder(training.natural_from) is None,
         seeds=training.seeds,
         epochs=classifier.epochs,
         batch_size=classifier.batch_size,
@@ -143,24 +166,32 @@ def print_times(common: Common, training: "TrainConfig", drawn: "list[DrawnSet]"
     a_step = recall(training_key(classifier, device))
     if needs:
         print(f"{trainings_table(needs, a_step)}\n")
-    to_embed = sum(each.images for each in sets if each.to_write)
+    an_embedding = recall(embedding_key(device)) if layout.CLIP.is_dir() else None
     parts = {
         "drawing": total([each.seconds for each in drawn]),
-        "embedding": times(to_embed, recall(embedding_key(device))),
+        "embedding": times(to_embed.images, an_embedding),
         "training": times(sum(each.images_seen for each in needs), a_step),
     }
-    print(f"{copies_table(parts, device)}\n")
+    micro_batches = classifier.batch_size // max(classifier.micro_batch_size, 1) or 1
+    print(f"{copies_table(parts, device, micro_batches)}\n")
 
 
-def print_disk(drawn: "list[DrawnSet]") -> None:
-    """Print what the images need on disk, and whether there is room."""
+def print_disk(drawn: "list[DrawnSet]", to_embed: "EmbeddingNeeds") -> None:
+    """Print what images and embeddings need on disk, and whether there is room."""
     from synset_factory.plan_report import Disk, total
-    from synset_factory.run_needs import cache_folder, nearest, same_disk, share_blocks
+    from synset_factory.run_needs import (
+        cache_folder,
+        clip_width,
+        nearest,
+        same_disk,
+        share_blocks,
+    )
 
     cache = cache_folder()
     disk = Disk(
         to_write=total([each.bytes_to_write for each in drawn]),
         to_cache=total([each.bytes_to_cache for each in drawn]),
+        embeddings=to_embed.bytes_to_write(clip_width()),
         at_most=any(each.at_most and each.bytes_to_write for each in drawn),
         shared=share_blocks(layout.DATA, cache),
         one_disk=same_disk(layout.DATA, cache),
