@@ -160,6 +160,11 @@ def training(image_set: str, number: int) -> Path:
     return trainings(image_set) / f"seed{number}.safetensors"
 
 
+def trainings_lock(image_set: str) -> Path:
+    """Held by the run that is training on the set."""
+    return TRAININGS / f"{image_set}.lock"
+
+
 def outcomes(image_set: str) -> Path:
     """What the classifiers said of every validation image, for the pairs that a set brings."""
     return OUTCOMES / f"{image_set}.parquet"

@@ -5,9 +5,12 @@ from dataclasses import asdict
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import PIL
 import timm
 import torch
+import torchvision
 from torch import nn
 
 from synset_factory import layout
@@ -84,6 +87,8 @@ def _what_determines(
         "threads": common.threads,
         "device": torch.device(common.run.device).type,
         "processes": common.run.replicas,
-        "code": fingerprint("synset_factory.models.training"),
-        "versions": [torch.__version__, timm.__version__],
+        "code": fingerprint("synset_factory.models.training", "synset_factory.shard_reader"),
+        "versions": {
+            library.__name__: library.__version__ for library in (np, PIL, timm, torch, torchvision)
+        },
     }

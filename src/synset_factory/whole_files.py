@@ -39,7 +39,7 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def sole_writer(folder: Path, lock: Path) -> Iterator[None]:
-    """Hold the lock of a folder of images while it is written.
+    """Hold the lock of a folder while it is written.
 
     Raises InputError if another run holds it, or the disk gets full.
     """

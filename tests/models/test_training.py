@@ -1,8 +1,11 @@
 """A training is determined by images, settings and seed, and by no break in between."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -163,7 +166,7 @@ def test_a_checkpoint_of_another_training_is_not_used(
     assert "another training" in capsys.readouterr().out
 
 
-# ---- a broken loss ----
+# ---- a broken loss, and what no checkpoint holds ----
 
 
 def test_a_diverging_loss_stops_with_a_sentence_and_keeps_nothing() -> None:
@@ -179,9 +182,42 @@ def test_weights_that_the_last_step_broke_are_kept_nowhere() -> None:
     last = replace(SETTINGS, optimizer="sgd", learning_rate=1e38, epochs=1, warmup_epochs=0)
     last = replace(last, batch_size=96, micro_batch_size=96, weight_decay=1e3)
     store = Kept()
-    with pytest.raises(InputError, match="is no longer finite after the last step"):
+    with pytest.raises(InputError, match="is no longer finite after epoch 1/1"):
         trained(last, checkpoints=every_epoch(store))
     assert not store.contents
+
+
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_broken_weights_are_kept_at_no_epoch(
+    ema_decay: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_epoch = training._run_epoch
+
+    def broken_in_the_second(state: training._Training, *rest: Any) -> None:
+        run_epoch(state, *rest)
+        if state.epochs == 1:  # by its last step, and not yet in the running mean
+            next(state.model.parameters()).data[0] = torch.inf
+
+    monkeypatch.setattr(training, "_run_epoch", broken_in_the_second)
+    store = Kept()
+    with pytest.raises(InputError, match="is no longer finite after epoch 2/4, which was not"):
+        trained(replace(SETTINGS, ema_decay=ema_decay), checkpoints=every_epoch(store))
+    assert [every_epoch(Kept(content)).read().epochs for content in store.contents] == [1]
+
+
+def test_an_optimizer_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for error in (AssertionError("CUDA required"), ImportError("requires apex to be installed")):
+        monkeypatch.setattr(training, "create_optimizer_v2", Mock(side_effect=error))
+        with pytest.raises(InputError, match=rf"'fusedadam', which cannot be had here \({error}"):
+            trained(replace(SETTINGS, optimizer="fusedadam"))
+
+
+def test_what_no_checkpoint_holds_of_an_optimizer_is_not_left_out() -> None:
+    weight = nn.Parameter(torch.zeros(2))
+    optimizer = torch.optim.SGD([weight])
+    optimizer.state[weight]["factors"] = [torch.zeros(2)]
+    with pytest.raises(InputError, match="remembers 'factors', of the type list"):
+        list(training._by_name(optimizer))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +225,11 @@ def test_weights_that_the_last_step_broke_are_kept_nowhere() -> None:
     [
         ({"model": "resnet_of_nobody"}, "timm has no model 'resnet_of_nobody'"),
         ({"optimizer": "hope"}, "timm has no optimizer 'hope'"),
+        ({"optimizer": "adahessian"}, "optimizer is 'adahessian', which needs second derivatives"),
+        ({"optimizer": "kronw"}, "optimizer is 'kronw', which remembers lists of matrices"),
         ({"schedule": "none"}, "timm has no schedule 'none'"),
+        ({"schedule": "cosin"}, "schedule is 'cosin': "),
+        ({"schedule": "plateau"}, "schedule is 'plateau': "),
         ({"amp": "float8"}, "amp is 'float8': write bfloat16 or float16, or nothing"),
         ({"batch_size": 97, "micro_batch_size": 97}, "96 training images do not fill a batch"),
         ({"micro_batch_size": 5}, "micro_batch_size 5 does not divide batch_size 16"),
@@ -287,12 +327,36 @@ def test_processes_share_the_very_batches_of_one() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("amp", ["", "bfloat16", "float16"])
-def test_on_a_gpu_it_learns_and_a_break_loses_nothing(amp: str) -> None:
+def test_on_a_gpu_it_learns_and_a_break_loses_nothing(
+    amp: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learns_and_goes_on_where_it_was("cuda", amp, monkeypatch)
+
+
+def learns_and_goes_on_where_it_was(device: str, amp: str, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = replace(SETTINGS, epochs=20, amp=amp, ema_decay=0.9, micro_batch_size=8)
+    begun = []
+    run_epochs = training._run_epochs
+
+    def looked_at(state: training._Training, *rest: Any) -> None:
+        begun.append(state.checkpoint())
+        run_epochs(state, *rest)
+
+    monkeypatch.setattr(training, "_run_epochs", looked_at)
     kept = Kept()
-    first = trained(settings, checkpoints=every_epoch(kept), device="cuda")
-    again = trained(settings, checkpoints=every_epoch(Kept(kept.contents[9])), device="cuda")
+    first = trained(settings, checkpoints=every_epoch(kept), device=device)
+    broken_off = every_epoch(Kept(kept.contents[9]))
+    known = broken_off.read()
+    again = trained(settings, checkpoints=broken_off, device=device)
+    # Before any step, all is as it was kept: results of a GPU are not the same bit for bit later.
+    restored = begun[1]
+    assert restored.epochs == known.epochs == 10
+    assert json.loads(json.dumps(restored.facts)) == known.facts
+    assert restored.tensors.keys() == known.tensors.keys()
+    for name, value in known.tensors.items():
+        assert value.dtype == restored.tensors[name].dtype
+        assert torch.equal(restored.tensors[name], value), name
     unseen = noisy_bars(90, seed=2)
     for model in (first, again):
-        predicted = classifier.predict(model, unseen, 32, device="cuda", workers=0, label="gpu")
+        predicted = classifier.predict(model, unseen, 32, device=device, workers=0, label=device)
         assert np.mean(predicted == [label for _, label in unseen]) > 0.8

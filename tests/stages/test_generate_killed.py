@@ -1,9 +1,10 @@
 """Killed or out of disk at any point, `generate` goes on, and ends with the undisturbed bytes.
 
 Every step that touches the disk is a point: each member written to a tar, each file moved to its
-name, each file pruned. One process a trial: it ends at its point, without any clean-up, as a
-SIGKILL would end it, and what a member was to write is half written then. The pictures are cheap
-stand-ins: what is tried here is files.
+name, each file pruned. One process a kill: it ends at its point, without any clean-up, as a
+SIGKILL would end it, and what a member was to write is half written then. All other runs are in
+this process. The pictures are cheap stand-ins, and params.yaml and the synsets hold no more than is
+read: what is tried here is files, several hundred times.
 """
 
 import errno
@@ -12,6 +13,7 @@ import os
 import shutil
 import tarfile
 from collections.abc import Callable
+from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ import pytest
 import yaml
 
 from synset_factory import drawing, layout
+from synset_factory.config import Common
 from synset_factory.errors import InputError
 from synset_factory.stages import generate
 from tests.painter import Painter
@@ -44,7 +47,7 @@ class Points:
             self.action()
         self.passed += 1
 
-    def install(self) -> None:
+    def install(self, patch: pytest.MonkeyPatch) -> None:
         """Put a point before every step, and one in the middle of every write to a tar."""
         add, points = tarfile.TarFile.addfile, self
 
@@ -57,9 +60,9 @@ class Points:
                 tar.fileobj.flush()
             points.pass_one()
 
-        tarfile.TarFile.addfile = addfile  # type: ignore[method-assign, assignment]
+        patch.setattr(tarfile.TarFile, "addfile", addfile)
         for name in ("replace", "unlink", "write_text"):
-            setattr(Path, name, self._after_a_point(getattr(Path, name)))
+            patch.setattr(Path, name, self._after_a_point(getattr(Path, name)))
 
     def _after_a_point(self, step: Callable[..., Any]) -> Callable[..., Any]:
         def pointed(*arguments: Any, **options: Any) -> Any:
@@ -69,27 +72,27 @@ class Points:
         return pointed
 
 
-def run_in_child(at: int | None, action: Action, result: Any) -> None:
+def run(at: int | None = None, action: Action = lambda: None) -> int:
+    """Run the stage, and act at a point; return how many points there were."""
     points = Points(at, action)
-    points.install()
-    setattr(drawing, "TextToImage", Painter)  # noqa: B010
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        points.install(patch)
         generate.generate_set("disamb")
-    except InputError as error:
-        result.put(str(error))
-    else:
-        result.put(points.passed)
-    result.close()
-    result.join_thread()
+    return points.passed
 
 
-def run(at: int | None = None, action: Action = lambda: os._exit(KILLED)) -> tuple[int, Any]:
-    """Run the stage in a process of its own; return its exit status and what it says."""
-    result = FORK.Queue()
-    child = FORK.Process(target=run_in_child, args=(at, action, result))
+def kill(at: int) -> None:
+    """Run the stage in a process of its own, which ends at a point."""
+    child = FORK.Process(target=run, args=(at, lambda: os._exit(KILLED)))
     child.start()
     child.join()
-    return child.exitcode or 0, None if child.exitcode else result.get(timeout=60)
+    assert child.exitcode == KILLED, at
+
+
+def fill_the_disk(at: int) -> None:
+    """Run the stage, which has no room left at a point."""
+    with pytest.raises(InputError, match="The disk is full: make room for data/shards/disamb"):
+        run(at, disk_is_full)
 
 
 def disk_is_full() -> None:
@@ -122,15 +125,25 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     world = tmp_path / "start"
     world.mkdir()
     monkeypatch.chdir(world)
-    shutil.copytree(REPOSITORY / "prompts", "prompts")
+    layout.PROMPTS.mkdir()
+    synsets = (REPOSITORY / layout.SYNSETS).read_text().splitlines(keepends=True)
+    of_the_world = [line for line in synsets[1:] if any(wnid in line for wnid in WNIDS)]
+    layout.SYNSETS.write_text("".join([synsets[0], *of_the_world]))
     layout.TEXT_TO_IMAGE.mkdir(parents=True)
     (layout.TEXT_TO_IMAGE / "weights").write_text("tiny")
-    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    params = yaml.safe_load((REPOSITORY / layout.PARAMS).read_text())
+    params = {
+        name: params[name] for name in (*(field.name for field in fields(Common)), "generate")
+    }
     params["wnids"] = WNIDS
+    params["sets"] = {name: params["sets"][name] for name in ("synset", "disamb")}
     params["generate"]["batch_size"] = 2
     layout.PARAMS.write_text(yaml.safe_dump(params))
     write_prompts("disamb", {WNIDS[0]: "jay", WNIDS[1]: "drake"}, train=3)
-    assert run()[0] == 0
+    monkeypatch.setattr(drawing, "TextToImage", Painter)
+    # Its thread would be there when a process is forked, and might hold the lock of the bars.
+    monkeypatch.setattr("tqdm.tqdm.monitor_interval", 0)
+    run()
     shutil.copytree(layout.shards("disamb"), layout.shards("synset"))
     (layout.shards("disamb") / "train" / "n02012849.tar").write_bytes(
         b"of a class that was removed"
@@ -144,27 +157,22 @@ def copy_of(start: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(start.parent / name)
 
 
-@pytest.mark.parametrize(
-    ("action", "status"), [(lambda: os._exit(KILLED), KILLED), (disk_is_full, 0)]
-)
+@pytest.mark.parametrize("stop", [kill, fill_the_disk])
 def test_stopped_at_every_point_it_ends_with_the_same_bytes(
-    start: Path, monkeypatch: pytest.MonkeyPatch, action: Action, status: int
+    start: Path, monkeypatch: pytest.MonkeyPatch, stop: Callable[[int], None]
 ) -> None:
     copy_of(start, "undisturbed", monkeypatch)
-    _, points = run()
+    points = run()
     expected = hashes()
     assert points > 100
     for point in range(points):
         copy_of(start, f"point{point}", monkeypatch)
-        exit_status, said = run(point, action)
-        assert exit_status == status, point
-        if action is disk_is_full:
-            assert "The disk is full: make room for data/shards/disamb" in said, point
+        stop(point)
         for path in layout.shards("disamb").rglob("*.tar"):  # what has its name is whole
             if path.name != "n02012849.tar":
                 with tarfile.open(path) as tar:
                     assert len(tar.getnames()) % 4 == 0
-        assert run()[0] == 0
+        run()
         assert hashes() == expected, point
         monkeypatch.chdir(start)
         shutil.rmtree(start.parent / f"point{point}")

@@ -1,5 +1,6 @@
 """Killed at any point, the stage goes on where it was, and ends with the same bytes."""
 
+import errno
 import json
 import os
 import signal
@@ -10,9 +11,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
-from synset_factory import layout
+from synset_factory import layout, trainings
+from synset_factory.checkpoints import FileStore
+from synset_factory.config import NATURAL, load_common, load_section
 from synset_factory.errors import InputError
+from synset_factory.records import TRAIN
+from synset_factory.shard_reader import read_index
 from synset_factory.stages import train
 from tests.small_sets import write_params, write_small_set
 
@@ -120,6 +126,55 @@ def test_a_changed_setting_starts_anew_and_a_broken_loss_leaves_no_classifier(
         train.main()
     assert "another training" in capsys.readouterr().out
     assert not layout.classifiers("disamb").exists()
+
+
+def test_a_second_run_beside_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["train", "disamb"])
+    with (
+        FileLock(layout.trainings_lock("disamb")),
+        pytest.raises(InputError, match="data/models/classifiers/disamb is being written by"),
+    ):
+        train.main()
+    assert not layout.trainings("disamb").exists()
+
+
+def test_a_full_disk_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sys.argv", ["train", "disamb"])
+    monkeypatch.setattr(FileStore, "write", full)
+    lower_params(epochs=1, warmup_epochs=0)
+    with pytest.raises(InputError, match="The disk is full: make room for data/models/classifiers"):
+        train.main()
+
+
+def test_a_classifier_of_others_leaves_no_interrupted_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write_small_set(NATURAL)
+    params = yaml.safe_load(layout.PARAMS.read_text())
+    params["train"]["natural_from"] = "data/models/pretrained/theirs"
+    layout.PARAMS.write_text(yaml.safe_dump(params))
+    FileStore(layout.training(NATURAL, 0)).write(b"of a training that was broken off")
+    monkeypatch.setattr("sys.argv", ["train", NATURAL])
+    monkeypatch.setattr(train, "pretrained_folder", Path)
+    monkeypatch.setattr(train, "pretrained_classifier", lambda *_: None)
+    monkeypatch.setattr("synset_factory.models.classifier.save", lambda *_: None)
+    train.main()
+    assert not layout.trainings(NATURAL).exists()
+
+
+@pytest.mark.parametrize("library", ["numpy", "PIL", "timm", "torch", "torchvision"])
+def test_another_librarys_version_is_another_training(
+    library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = read_index("disamb", TRAIN)
+    common, config = load_common(), load_section(train.TrainConfig, "train")
+    told = [trainings._what_determines(index, ["a"], config.classifier, 0, common)]
+    monkeypatch.setattr(f"{library}.__version__", "0.0")
+    told.append(trainings._what_determines(index, ["a"], config.classifier, 0, common))
+    assert told[0] != told[1]
 
 
 def _interrupt(*_: object) -> None:

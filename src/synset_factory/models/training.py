@@ -8,7 +8,7 @@ from typing import Any
 
 import timm
 import torch
-from timm.optim import create_optimizer_v2, list_optimizers
+from timm.optim import create_optimizer_v2, get_optimizer_info, list_optimizers
 from timm.scheduler import create_scheduler_v2
 from timm.utils import ModelEmaV3
 from torch import Tensor, distributed, nn
@@ -25,6 +25,7 @@ LOSS_STEPS = 100  # from one look at the loss to the next: each waits for the de
 
 AMP = ("bfloat16", "float16")
 ALONE = Share(rank=0, processes=1)
+KEPT = (Tensor, bool, int, float, str)  # what a checkpoint holds of an optimizer
 
 
 def train(
@@ -57,8 +58,9 @@ def train(
 
     Progress is written to `screen`, anything with `write` and `flush`, or else to stderr.
 
-    Raises InputError if timm does not know a name in `settings`, if sizes do not fit (the images,
-    a batch, its micro-batches, the processes), or if the loss is no longer a finite number.
+    Raises InputError if timm does not know a name in `settings` or cannot have what it names here,
+    if sizes do not fit (the images, a batch, its micro-batches, the processes), or if the loss or
+    a weight is no longer a finite number.
     """
     _check(settings, share, label)
     steps = len(dataset) // settings.batch_size  # an epoch
@@ -103,12 +105,7 @@ class _Training:
         torch.manual_seed(derive_seed(seed, "initialisation"))
         self.model = create(settings, class_names).to(device)
         self.model.to(memory_format=torch.channels_last)
-        self.optimizer = create_optimizer_v2(
-            self.model,
-            settings.optimizer,
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-        )
+        self.optimizer = _create_optimizer(self.model, settings)
         self.scheduler = _create_scheduler(self.optimizer, settings, steps)
         self.average = None
         if settings.ema_decay:
@@ -220,10 +217,10 @@ def _run_epochs(
         for epoch in range(training.epochs, epochs):
             _run_epoch(training, joint, batches, bar, label)
             training.epochs = epoch + 1
-            if training.epochs == epochs:
-                _refuse_broken(training, label)
-            elif checkpoints is None or time.monotonic() - kept < checkpoints.seconds:
+            is_due = checkpoints and time.monotonic() - kept >= checkpoints.seconds
+            if not is_due and training.epochs < epochs:
                 continue
+            _refuse_broken(training, label)
             if checkpoints:
                 checkpoints.write(training.checkpoint())
                 kept = time.monotonic()
@@ -257,12 +254,13 @@ def _run_epoch(
 
 
 def _refuse_broken(training: _Training, label: str) -> None:
-    """Raise InputError if the last step, whose loss nobody sees, broke a weight."""
-    for name, value in training.result().state_dict().items():
+    """Raise InputError if a weight is broken, perhaps by the last step, whose loss nobody sees."""
+    models = [training.model, training.average.module] if training.average else [training.model]
+    for name, value in (pair for model in models for pair in model.state_dict().items()):
         if not value.isfinite().all():
             raise InputError(
-                f"{label}: {name} is no longer finite after the last step, so nothing was saved; "
-                "lower learning_rate."
+                f"{label}: {name} is no longer finite after epoch {training.epochs}/"
+                f"{training.settings.epochs}, which was not saved; lower learning_rate."
             )
 
 
@@ -271,6 +269,16 @@ def _check(settings: ClassifierSettings, share: Share, label: str) -> None:
         raise InputError(f"timm has no model '{settings.model}': correct the name of model.")
     if settings.optimizer not in list_optimizers():
         raise InputError(f"timm has no optimizer '{settings.optimizer}': correct its name.")
+    if get_optimizer_info(settings.optimizer).second_order:
+        raise InputError(
+            f"optimizer is '{settings.optimizer}', which needs second derivatives, and they are "
+            "not computed here: choose another."
+        )
+    if settings.optimizer.startswith("kron"):
+        raise InputError(
+            f"optimizer is '{settings.optimizer}', which remembers lists of matrices, and a "
+            "checkpoint holds none: choose another."
+        )
     if settings.amp not in ("", *AMP):
         raise InputError(f"amp is '{settings.amp}': write {' or '.join(AMP)}, or nothing.")
     if not 0 <= settings.ema_decay < 1:
@@ -293,20 +301,42 @@ def _apart(joint: nn.Module) -> AbstractContextManager[None]:
     return joint.no_sync() if isinstance(joint, DistributedDataParallel) else nullcontext()
 
 
+def _create_optimizer(model: nn.Module, settings: ClassifierSettings) -> torch.optim.Optimizer:
+    """Timm's optimizer. Raises InputError if it needs a GPU or a library that is not here."""
+    try:
+        return create_optimizer_v2(
+            model,
+            settings.optimizer,
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+        )
+    except (AssertionError, ImportError) as error:
+        raise InputError(
+            f"optimizer is '{settings.optimizer}', which cannot be had here ({error}): "
+            "choose another."
+        ) from None
+
+
 def _create_scheduler(
     optimizer: torch.optim.Optimizer, settings: ClassifierSettings, steps: int
 ) -> Any:
-    """Timm's schedule, moved at each of the `steps` of an epoch."""
-    scheduler, _ = create_scheduler_v2(
-        optimizer,
-        settings.schedule,
-        num_epochs=settings.epochs,
-        warmup_epochs=settings.warmup_epochs,
-        warmup_lr=0.0,
-        min_lr=0.0,
-        step_on_epochs=False,
-        updates_per_epoch=steps,
-    )
+    """Timm's schedule, moved at each of the `steps` of an epoch.
+
+    Raises InputError if there is none of that name, or it does not move at steps.
+    """
+    try:
+        scheduler, _ = create_scheduler_v2(
+            optimizer,
+            settings.schedule,
+            num_epochs=settings.epochs,
+            warmup_epochs=settings.warmup_epochs,
+            warmup_lr=0.0,
+            min_lr=0.0,
+            step_on_epochs=False,
+            updates_per_epoch=steps,
+        )
+    except (AssertionError, ValueError) as error:
+        raise InputError(f"schedule is '{settings.schedule}': {error}") from None
     if scheduler is None:
         raise InputError(f"timm has no schedule '{settings.schedule}': correct its name.")
     return scheduler
@@ -321,15 +351,20 @@ def _by_name(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Any]]:
     """Yield what an optimizer remembers, of each weight and of each group of weights.
 
     Of a group these are counts of steps, and settings, of which those of several numbers are left
-    out: they are constants.
+    out: they are constants. Raises InputError if it remembers of a weight what no checkpoint holds.
     """
     known = optimizer.state_dict()
     for index, state in known["state"].items():
         for name, value in state.items():
+            if not isinstance(value, KEPT):
+                raise InputError(
+                    f"The optimizer remembers '{name}', of the type {type(value).__name__}, and a "
+                    "checkpoint holds only tensors, numbers and texts: choose another optimizer."
+                )
             yield f"state.{index}.{name}", value
     for index, group in enumerate(known["param_groups"]):
         for name, value in group.items():
-            if isinstance(value, Tensor | bool | int | float | str):
+            if isinstance(value, KEPT):
                 yield f"groups.{index}.{name}", value
 
 
