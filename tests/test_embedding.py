@@ -14,6 +14,7 @@ from synset_factory import layout
 from synset_factory.config import Common, Run, Splits
 from synset_factory.embedding import embed, image_batches, text_batches
 from synset_factory.errors import InputError
+from synset_factory.models.clip import Clip
 from synset_factory.shard_writer import Sample, encode_jpeg, read_members, write_class_tar
 from tests.tiny_models import CLIP, save_clip
 
@@ -28,6 +29,22 @@ COMMON = Common(
     sets={},
     run=Run(device="cpu", workers=2, engine="local", address="", replicas=1),
 )
+
+
+@pytest.mark.parametrize("cut", [True, False])
+@pytest.mark.parametrize("name", ["open_clip_config.json", "open_clip_model.safetensors"])
+def test_a_clip_of_which_a_file_is_missing_or_cut_off_is_told_in_a_sentence(
+    name: str, cut: bool, tmp_path: Path
+) -> None:
+    save_clip(tmp_path, CLIP)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).unlink()
+    if cut:
+        (tmp_path / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(
+        InputError, match="cannot be loaded by open_clip" if cut else "holds no CLIP"
+    ):
+        Clip(tmp_path, "cpu")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import nn
 
-from synset_factory import layout
+from synset_factory import layout, trainings
 from synset_factory.checkpoints import Checkpoints, FileStore
 from synset_factory.config import RAY, Common, load_common
 from synset_factory.errors import InputError
@@ -206,5 +206,48 @@ def test_a_loss_that_breaks_there_is_told_once_in_a_sentence(
 
 def test_more_processes_than_devices_are_refused(common: Common) -> None:
     many = replace(common, run=replace(common.run, replicas=3))
-    with pytest.raises(InputError, match=r"replicas is 3, which needs 3 CPU, but .* has 2"):
+    with pytest.raises(InputError, match=r"replicas is 3, but .* room for 2 processes, .* 1 CPU"):
         train_there(PLAIN, many, FileStore(Path("many.safetensors")))
+
+
+def test_cores_of_two_nodes_are_no_room_for_one_process(common: Common) -> None:
+    wide = replace(common, threads=2, run=replace(common.run, replicas=1))
+    with pytest.raises(InputError, match=r"replicas is 1, but .* room for 0 processes, .* 2 CPU"):
+        train_there(PLAIN, wide, FileStore(Path("wide.safetensors")))
+
+
+def test_libraries_of_other_versions_are_refused(
+    common: Common, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from synset_factory import ray_training
+
+    here = ray_training.versions()
+    monkeypatch.setattr(ray_training, "versions", lambda: here | {"timm": "0.1"})
+    alone = replace(common, run=replace(common.run, replicas=1))
+    store = FileStore(Path("other.safetensors").absolute())
+    with pytest.raises(InputError, match=r"has timm .*, but the machine of the run 0\.1: install"):
+        train_there(PLAIN, alone, store)
+
+
+@pytest.mark.parametrize("column", ["tar", "offset", "size", "sha256"])
+def test_a_node_keeps_tars_only_as_long_as_each_image_lies_where_it_lay(
+    column: str, common: Common
+) -> None:
+    from synset_factory.ray_training import tars_digest
+
+    index = read_index("disamb", TRAIN)
+    other = index.copy()
+    other.loc[index.index[-1], column] = index[column].iloc[-1] * 2
+    assert tars_digest(other) != tars_digest(index) == tars_digest(index.copy())
+
+
+def test_one_process_on_this_machine_alone_trains_without_ray(
+    common: Common, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainings, "ray_cluster", None)
+    alone = replace(common, run=replace(common.run, address="", replicas=1))
+    index = read_index("disamb", TRAIN)
+    settings = replace(PLAIN, epochs=1)
+    found = trainings.trained_classifier("disamb", index, settings, 7, 0, alone).state_dict()
+    for name, value in train_here(settings).state_dict().items():
+        assert torch.equal(found[name], value)

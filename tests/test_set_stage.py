@@ -44,6 +44,34 @@ def test_natural_is_for_the_stages_that_serve_it(monkeypatch: pytest.MonkeyPatch
         begin(monkeypatch, "natural", natural=False)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("workers", -1, "run.workers is -1: it must be at least 0"),
+        ("device", "cuda:7", "run.device is cuda:7, but torch finds [0-7] CUDA devices here"),
+        ("device", "gpu", "run.device 'gpu' is no device of torch"),
+    ],
+)
+def test_a_device_or_a_number_of_workers_that_cannot_be_had_is_named(
+    key: str, value: object, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = yaml.safe_load(layout.PARAMS.read_text(encoding="utf-8"))
+    params["run"][key] = value
+    layout.PARAMS.write_text(yaml.safe_dump(params), encoding="utf-8")
+    with pytest.raises(InputError, match=sentence):
+        begin(monkeypatch, "disamb25", natural=False)
+
+
+def test_the_machine_of_the_run_needs_no_gpu_where_others_do_the_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    params = yaml.safe_load(layout.PARAMS.read_text(encoding="utf-8"))
+    params["run"] |= {"engine": "ray", "device": "cuda", "address": "10.0.0.1:6379"}
+    layout.PARAMS.write_text(yaml.safe_dump(params), encoding="utf-8")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert begin(monkeypatch, "disamb25", natural=False) == "disamb25"
+
+
 def test_an_unknown_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="there is no set 'disamb26'; add it under sets"):
         begin(monkeypatch, "disamb26", natural=True)

@@ -47,7 +47,10 @@ class ImageSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """How the work is done on this machine. No result depends on it, so no stage does either."""
+    """How the work is done on this machine: no stage depends on it.
+
+    Nor does any result, but for classifiers that several replicas train (docs/ray.md).
+    """
 
     device: str  # of torch: cpu, cuda, ...
     workers: int  # processes or threads that make images ready for a model

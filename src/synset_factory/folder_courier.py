@@ -1,5 +1,6 @@
 """A model's folder, brought to other machines: they need no disk in common with this one."""
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -39,22 +40,38 @@ def copy_here(courier: Any) -> Path:
 
     One copy serves all that work on this machine, now and in later runs: it lies in the cache of
     the user, under the digest of its contents.
+
+    Raises InputError if it cannot be written there, or comes as other bytes.
     """
     ray = import_ray()
     digest, sizes = ray.get(courier.contents.remote())
     copy = Path.home() / ".cache" / "synset_factory" / digest
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(copy.with_suffix(".lock")):
-        if not copy.exists():
-            with whole_folder(copy) as partial:
-                for name, size in sizes.items():
-                    (partial / name).parent.mkdir(parents=True, exist_ok=True)
-                    with (partial / name).open("wb") as stream:
-                        for offset in range(0, size, PART):
-                            stream.write(ray.get(courier.part.remote(name, offset)))
-                if folder_digest(partial) != digest:
-                    raise InputError(
-                        f"The model of digest {digest} came to {copy} as other bytes: leave its "
-                        "folder alone while a run is on, and run it again."
-                    )
+    try:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(copy.with_suffix(".lock")):
+            if not copy.exists():
+                _copy(courier, digest, sizes, copy)
+    except ray.exceptions.RayError:  # some are OSErrors too, of the machine of the run
+        raise
+    except OSError as error:
+        raise InputError(
+            f"{socket.gethostname()}: the model cannot be written to {copy} ({error}); make room "
+            "there."
+        ) from None
     return copy
+
+
+def _copy(courier: Any, digest: str, sizes: dict[str, int], copy: Path) -> None:
+    """Write a copy of the courier's folder, part by part."""
+    ray = import_ray()
+    with whole_folder(copy) as partial:
+        for name, size in sizes.items():
+            (partial / name).parent.mkdir(parents=True, exist_ok=True)
+            with (partial / name).open("wb") as stream:
+                for offset in range(0, size, PART):
+                    stream.write(ray.get(courier.part.remote(name, offset)))
+        if folder_digest(partial) != digest:
+            raise InputError(
+                f"The model of digest {digest} came to {copy} as other bytes: leave its folder "
+                "alone while a run is on, and run it again."
+            )

@@ -106,10 +106,11 @@ def plan_tar(
     return replace(job, finished=False, done=done, found=find(set(digests[done:])))
 
 
-def summary(name: str, jobs: list[ClassJob], seconds_per_image: float | None) -> str:
+def summary(name: str, jobs: list[ClassJob], seconds_per_image: float | None, replicas: int) -> str:
     """Say how many images there will be, how many are there already and where, how long it takes.
 
-    `seconds_per_image` is None where nothing was drawn on this machine yet.
+    `seconds_per_image` is of one copy of the model, None where nothing was drawn on this machine
+    yet; `replicas` are at work.
     """
     total = sum(len(job.rows) for job in jobs)
     to_make = sum(job.to_make for job in jobs)
@@ -119,7 +120,7 @@ def summary(name: str, jobs: list[ClassJob], seconds_per_image: float | None) ->
     return (
         f"{name}: {total:,} images, {total - to_make:,} reused"
         f"{f' ({of_others})' if of_others else ''}, {to_make:,} to make"
-        f"{_about(to_make * seconds_per_image) if to_make and seconds_per_image else ''}"
+        f"{_about(to_make * seconds_per_image / replicas) if to_make and seconds_per_image else ''}"
     )
 
 

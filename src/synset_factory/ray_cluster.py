@@ -4,9 +4,11 @@ Whoever reaches a Ray cluster can run any code on it, so one that is started her
 machine alone, asks for a token that only this process knows, and has no dashboard.
 """
 
+import importlib.metadata
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +22,26 @@ PACKAGE = Path(__file__).parent
 # Ray reads these from the environment when it is imported, so nothing of ours imports it before
 # `ray_cluster` has set them: no reports of its use to its makers; in a cluster of our own,
 # addresses of this machine alone, as on the systems that the variable is named after, and a token.
+# The last two are PyTorch's, whose processes talk to each other while a classifier is trained.
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
-ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
+LOOPBACK = "lo0" if sys.platform == "darwin" else "lo"
+ALONE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "token",
+    "GLOO_SOCKET_IFNAME": LOOPBACK,
+    "NCCL_SOCKET_IFNAME": LOOPBACK,
+}
+# Other versions of these may give other bytes.
+LIBRARIES = (
+    "diffusers",
+    "numpy",
+    "open_clip_torch",
+    "pillow",
+    "timm",
+    "torch",
+    "torchvision",
+    "transformers",
+)
 
 ANSWERS_WITHIN = 10.0  # seconds
 
@@ -72,12 +92,27 @@ def import_ray() -> Any:
     return ray
 
 
+def versions() -> dict[str, str]:
+    """Return the versions of the libraries on which bytes depend."""
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def check_versions(wanted: dict[str, str]) -> None:
+    """Raise InputError if this machine's libraries are not those of the machine of the run."""
+    for name, version in versions().items():
+        if version != wanted[name]:
+            raise InputError(
+                f"{socket.gethostname()} has {name} {version}, but the machine of the run "
+                f"{wanted[name]}: install the same, or bytes would differ."
+            )
+
+
 def _check_answers(address: str) -> None:
     """Check that something listens at HOST:PORT: Ray itself would wait for minutes."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=ANSWERS_WITHIN).close()
-    except (OSError, ValueError) as error:
+    except (OSError, OverflowError, ValueError) as error:
         raise _unreachable(address, error) from None
 
 

@@ -4,7 +4,6 @@ A copy that is lost, alone or with its node, costs the tasks that it had: others
 another copy takes its place as soon as there is a device for it.
 """
 
-import importlib.metadata
 import socket
 import sys
 from collections import deque
@@ -23,11 +22,9 @@ from synset_factory.engine import MakeWorker, Result, Task, Worker
 from synset_factory.errors import InputError
 from synset_factory.folder_courier import Courier, copy_here
 from synset_factory.layout import PARAMS
-from synset_factory.ray_cluster import import_ray, ray_cluster
+from synset_factory.ray_cluster import check_versions, import_ray, ray_cluster, versions
 from synset_factory.set_stage import pin_threads
 
-# Other versions of these may give other bytes.
-LIBRARIES = ("diffusers", "open_clip_torch", "pillow", "torch", "torchvision", "transformers")
 LOSSES = 5  # of each copy, without any result in between: then the fault lies elsewhere
 PATIENCE = 30.0  # seconds without a device, after which a message says so
 
@@ -62,11 +59,6 @@ def on_gpu(common: Common) -> bool:
     return torch.device(common.run.device).type == "cuda"
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of the libraries on which bytes depend."""
-    return {name: importlib.metadata.version(name) for name in LIBRARIES}
-
-
 class Copy:
     """A copy of the model at work: an actor of Ray, whose calls run in threads of its own."""
 
@@ -83,17 +75,11 @@ class Copy:
 
         Not done while the actor is made, since errors would come back as Ray's then.
         """
-        machine = socket.gethostname()
-        for name, version in versions().items():
-            if version != self.home.versions[name]:
-                raise InputError(
-                    f"{machine} has {name} {version}, but this machine "
-                    f"{self.home.versions[name]}: install the same, or bytes would differ."
-                )
+        check_versions(self.home.versions)
         pin_threads(self.common)
         here = import_ray().get_runtime_context().get_node_id() == self.home.node
         self.worker = self.make_worker(self.folder if here else copy_here(self.home.courier))
-        return machine
+        return socket.gethostname()
 
     def do(self, task: Any) -> Any:
         """Return the result of a task; while one is on the device, others are made ready."""

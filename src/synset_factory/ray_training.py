@@ -37,6 +37,7 @@ from synset_factory.folder_courier import Courier
 from synset_factory.models.classifier import ClassifierSettings
 from synset_factory.models.training import train
 from synset_factory.models.training_batches import Share
+from synset_factory.ray_cluster import check_versions, versions
 from synset_factory.set_stage import pin_threads
 from synset_factory.shard_reader import JpegDataset
 from synset_factory.whole_files import whole_file
@@ -52,6 +53,7 @@ class _Task:
 
     home: Any  # the handle of _Home
     home_node: str  # where it stands
+    versions: dict[str, str]  # of the libraries there
     image_set: str
     shards: Path  # the set's folder there
     index: Any  # reference to the rows of the set's index
@@ -85,6 +87,7 @@ def train_on_cluster(
     task = _Task(
         home=home,
         home_node=here,
+        versions=versions(),
         image_set=image_set,
         shards=layout.shards(image_set).absolute(),
         index=ray.put(index[["tar", "offset", "size", "cls", "sha256"]]),
@@ -142,14 +145,18 @@ def _needs(common: Common) -> dict[str, float]:
 
 def _check_devices(common: Common) -> None:
     """Raise InputError if Ray would wait for ever for the processes' devices."""
-    there = ray.cluster_resources()
-    for kind, each in _needs(common).items():
-        needed = each * common.run.replicas
-        if there.get(kind, 0) < needed:
-            raise InputError(
-                f"{layout.PARAMS}: run.replicas is {common.run.replicas}, which needs {needed:g} "
-                f"{kind}, but the Ray cluster has {there.get(kind, 0):g}: lower it, or add nodes."
-            )
+    needs, replicas = _needs(common), common.run.replicas
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    room = sum(
+        min(int(node.get(kind, 0) // each) for kind, each in needs.items()) for node in nodes
+    )
+    if room < replicas:
+        each_needs = " and ".join(f"{each:g} {kind}" for kind, each in needs.items())
+        raise InputError(
+            f"{layout.PARAMS}: run.replicas is {replicas}, but the nodes of the Ray cluster have "
+            f"room for {room} processes, each of which needs {each_needs} of one node: lower it, "
+            "or add nodes."
+        )
 
 
 # ---- on the machine of the run ----
@@ -252,6 +259,7 @@ def _work(config: dict[str, _Task]) -> None:
     pin_threads(task.common)  # Ray sets its own number, and bytes depend on it
     context = ray.train.get_context()
     try:
+        check_versions(task.versions)
         index = ray.get(task.index)
         train(
             JpegDataset(task.image_set, index, root=_images(task, index)),
@@ -274,10 +282,9 @@ def _images(task: _Task, index: pd.DataFrame) -> Path:
     """Return a folder of this node with the set's tars, fetched if need be."""
     if ray.get_runtime_context().get_node_id() == task.home_node:
         return task.shards
-    digest = sha256("\n".join(index["sha256"]).encode()).hexdigest()[:16]
-    folder = Path.home() / IMAGES / task.owner / digest
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path.home() / IMAGES / task.owner / tars_digest(index)
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / "lock"):  # one process of a node fetches for all
             for other in folder.parent.iterdir():
                 if other.is_dir() and other != folder:
@@ -286,12 +293,20 @@ def _images(task: _Task, index: pd.DataFrame) -> Path:
             bar = tqdm(missing, desc="images", unit="tar", file=_HomeScreen(task.home))
             for tar in bar:
                 _fetch(task.home, tar, folder / tar)
+    except ray.exceptions.RayError:  # some are OSErrors too, of the machine of the run
+        raise
     except OSError as error:
         raise InputError(
-            f"{ray.util.get_node_ip_address()}: images of {task.image_set} cannot be written to "
+            f"{socket.gethostname()}: images of {task.image_set} cannot be written to "
             f"{folder} ({error}); make room there."
         ) from None
     return folder
+
+
+def tars_digest(index: pd.DataFrame) -> str:
+    """Return what tells these tars from others, be it by where in them the same images lie."""
+    places = index[["tar", "offset", "size", "sha256"]].to_csv(index=False)
+    return sha256(places.encode()).hexdigest()[:16]
 
 
 def _fetch(home: Any, tar: str, path: Path) -> None:

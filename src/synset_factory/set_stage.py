@@ -4,7 +4,8 @@ import argparse
 
 import torch
 
-from synset_factory.config import NATURAL, Common, claim_world, load_common, require_set
+from synset_factory.config import NATURAL, RAY, Common, claim_world, load_common, require_set
+from synset_factory.errors import InputError
 from synset_factory.layout import PARAMS
 
 
@@ -12,7 +13,8 @@ def begin_set_stage(description: str | None, *, natural: bool) -> tuple[str, Com
     """Read the set's name from the command line and the common part of params.yaml.
 
     Pins the number of torch's threads. `natural` says whether the stage serves the natural set.
-    Raises InputError for a set that params.yaml does not name, or data of another world.
+    Raises InputError for a set that params.yaml does not name, data of another world, or what
+    check_run raises it for.
     """
     parser = argparse.ArgumentParser(description=description)
     also = f", or '{NATURAL}'" if natural else ""
@@ -21,8 +23,29 @@ def begin_set_stage(description: str | None, *, natural: bool) -> tuple[str, Com
     common = load_common()
     claim_world(common.world)
     require_set(name, common, natural=natural)
+    check_run(common)
     pin_threads(common)
     return name, common
+
+
+def check_run(common: Common) -> None:
+    """Raise InputError if the workers are too few or the device is not on this machine."""
+    run = common.run
+    if run.workers < 0:
+        raise InputError(f"{PARAMS}: run.workers is {run.workers}: it must be at least 0.")
+    if run.engine == RAY and run.address:
+        return  # the work is done on other machines
+    try:
+        device = torch.device(run.device)
+    except RuntimeError:
+        raise InputError(
+            f"{PARAMS}: run.device '{run.device}' is no device of torch: write cpu or cuda."
+        ) from None
+    if device.type == "cuda" and torch.cuda.device_count() <= (device.index or 0):
+        raise InputError(
+            f"{PARAMS}: run.device is {device}, but torch finds {torch.cuda.device_count()} CUDA "
+            "devices here: write cpu."
+        )
 
 
 def pin_threads(common: Common) -> None:

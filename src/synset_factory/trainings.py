@@ -47,8 +47,9 @@ def trained_classifier(
         CHECKPOINT_SECONDS,
     )
     label = f"{image_set} seed {number}"
-    device = common.run.device
-    if common.run.engine == RAY:
+    run, device = common.run, common.run.device
+    # One process of this machine is this one as well: the bytes are the same.
+    if run.engine == RAY and (run.address or run.replicas > 1):
         known = checkpoints.read()
         if known is None or known.epochs < settings.epochs:
             with ray_cluster(common):

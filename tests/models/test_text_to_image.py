@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -213,9 +214,48 @@ def test_nan_is_found_when_the_pictures_are_waited_for(folders: dict[str, Path])
         model.encode(drawn)
 
 
-def test_a_size_that_the_model_rounds_is_refused(folders: dict[str, Path]) -> None:
-    model = TextToImage(folders["flux"], replace(SETTINGS, height=SIZE + 2), "cpu")
-    with pytest.raises(InputError, match=r"draws 8 x 8 when asked for 10 x 8"):
+@pytest.mark.parametrize("outside", [-0.01, 1.01])
+def test_pictures_of_another_range_are_refused_and_those_at_its_ends_are_not(
+    outside: float, folders: dict[str, Path]
+) -> None:
+    model = TextToImage(folders["pixart"], SETTINGS, "cpu")
+    images = torch.linspace(0, 1, 3 * 3 * SIZE * SIZE).reshape(3, 3, SIZE, SIZE)
+    model.pipe = lambda **_: SimpleNamespace(images=images)
+    assert len(model.draw_jpegs(["jay"], [1])) == 1
+    images[0, 0, 0, 0] = outside
+    with pytest.raises(InputError, match="values outside of 0 ... 1: choose another model"):
+        model.encode(model.draw(["jay"], [1]))
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"frames": torch.zeros(3, 2, 3, SIZE, SIZE)},
+        {"images": np.zeros((3, SIZE, SIZE, 3))},
+        {"images": torch.zeros(3, 4, SIZE, SIZE)},
+    ],
+)
+def test_what_is_no_batch_of_pictures_is_refused(
+    output: dict[str, Any], folders: dict[str, Path]
+) -> None:
+    model = TextToImage(folders["pixart"], SETTINGS, "cpu")
+    model.pipe = lambda **_: SimpleNamespace(**output)
+    with pytest.raises(InputError, match="something else than a batch of pictures"):
+        model.draw(["jay"], [1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("flux", r"draws 8 x 8 when asked for 10 x 8"),
+        (STABLE_DIFFUSION, r"refuses what the section generate asks for: .* divisible by 8"),
+    ],
+)
+def test_a_size_that_the_model_rounds_or_refuses_is_refused(
+    kind: str, sentence: str, folders: dict[str, Path]
+) -> None:
+    model = TextToImage(folders[kind], replace(SETTINGS, height=SIZE + 2), "cpu")
+    with pytest.raises(InputError, match=sentence):
         model.draw_jpegs(["jay"], [1])
 
 
@@ -288,6 +328,20 @@ def test_a_scheduler_of_another_kind_is_refused(
         ({"_class_name": "FluxControlNetPipeline"}, "does not draw pictures from text alone"),
         ({"_class_name": "CogVideoXPipeline"}, "does not draw pictures from text alone"),
         ({"_class_name": "StableAudioPipeline"}, "does not draw pictures from text alone"),
+        ({"_class_name": "LattePipeline"}, "does not draw pictures from text alone"),
+        ({"_class_name": "SanaVideoPipeline"}, "does not draw pictures from text alone"),
+        ({"_class_name": "WanVideoToVideoPipeline"}, "does not draw pictures from text alone"),
+        ({"_class_name": "CogVideoXFunControlPipeline"}, "does not draw pictures from text alone"),
+        ({"_class_name": "BlipDiffusionPipeline"}, "does not draw pictures from text alone"),
+        ({"_class_name": "IFPipeline"}, "hands back pictures in another form"),
+        ({"_class_name": "Kandinsky3Pipeline"}, "hands back pictures in another form"),
+        ({"_class_name": "KandinskyCombinedPipeline"}, "hands back pictures in another form"),
+        ({"_class_name": "KandinskyV22CombinedPipeline"}, "hands back pictures in another form"),
+        ({"_class_name": "PRXPixelPipeline"}, "hands back pictures in another form"),
+        (
+            {"_class_name": "VersatileDiffusionTextToImagePipeline"},
+            "neither a unet nor a transformer",
+        ),
         ({"_class_name": "StableDiffusionPipeline"}, "cannot be loaded by diffusers: "),
     ],
 )
@@ -298,6 +352,26 @@ def test_a_folder_that_draws_nothing_from_text_is_refused(
         (tmp_path / "model_index.json").write_text(json.dumps(index))
     with pytest.raises(InputError, match=sentence):
         TextToImage(tmp_path, SETTINGS, "cpu")
+
+
+def test_a_file_that_is_cut_off_is_told_in_a_sentence(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(folders["xl"], folder)
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    assert len(paths) == 14
+    for path in paths:
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+        with pytest.raises(
+            InputError, match=r"cannot be loaded by diffusers|is missing or damaged"
+        ):
+            TextToImage(folder, SETTINGS, "cpu")
+        path.write_bytes(content)
+    (folder / "text_encoder" / "config.json").unlink()
+    with pytest.raises(InputError, match="cannot be loaded by diffusers"):
+        TextToImage(folder, SETTINGS, "cpu")
 
 
 def test_code_that_comes_with_a_model_is_not_run(folders: dict[str, Path], tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ import numpy as np
 import open_clip
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from torch import Tensor
 
 from synset_factory.errors import InputError
 
+CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 Batch = Sequence[bytes | str]  # B JPEGs, or B texts
 Encode = Callable[[Tensor], Tensor]
 
@@ -25,14 +27,21 @@ class Clip:
     def __init__(self, folder: Path, device: str) -> None:
         """Load `folder` (open_clip_config.json, open_clip_model.safetensors).
 
-        Raises InputError if the folder is not there.
+        Raises InputError if one of them is missing or damaged.
         """
-        if not (folder / "open_clip_config.json").exists():
+        # Without weights open_clip would take random ones.
+        if not all((folder / name).exists() for name in (CONFIG, WEIGHTS)):
             raise InputError(f"{folder} holds no CLIP: make it with `dvc repro`.")
         name = f"local-dir:{folder}"
-        model, _, self.preprocess = open_clip.create_model_and_transforms(name, device=device)
-        self.model = model.eval()
-        self.tokenizer = open_clip.get_tokenizer(name)
+        try:
+            model, _, self.preprocess = open_clip.create_model_and_transforms(name, device="cpu")
+            self.tokenizer = open_clip.get_tokenizer(name)
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise InputError(
+                f"{folder} cannot be loaded by open_clip: {error}. Delete the folder and make it "
+                "again with `dvc repro`."
+            ) from None
+        self.model = model.to(device).eval()
         self.device = device
 
     def prepare(self, batch: Batch) -> tuple[Encode, Tensor]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import diffusers
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from synset_factory.errors import InputError
@@ -19,7 +20,27 @@ OF_THE_MODEL = "of_the_model"  # in place of a scheduler: the one in the model's
 GUIDANCE = ("guidance_scale", "true_cfg_scale")
 NEEDED = ("prompt", "num_inference_steps", "height", "width", "generator", "output_type")
 # What a pipeline takes that draws from something else than text, or something else than a picture.
-OTHER_INPUTS = {"image", "control_image", "image_embeds", "num_frames", "audio_end_in_s"}
+OTHER_INPUTS = {
+    "audio_end_in_s",
+    "control_image",
+    "control_video",
+    "frames",
+    "image",
+    "image_embeds",
+    "num_frames",
+    "reference_image",
+    "video",
+    "video_length",
+}
+# Asked for a tensor, these hand back values from -1 to 1, and the first skips its safety checker.
+OTHER_RANGE = {
+    "IFPipeline",
+    "Kandinsky3Pipeline",
+    "KandinskyCombinedPipeline",
+    "KandinskyV22CombinedPipeline",
+    "PRXPixelPipeline",
+}
+DENOISERS = {"unet", "transformer"}
 # These compute p + s * (p - n) from the predictions p and n, with the prompt and without it, where
 # all others and the paper compute n + s * (p - n): their s is the paper's cgs less one.
 GUIDANCE_FROM_ZERO = ("Krea2", "ZImage")
@@ -47,7 +68,7 @@ def load_pipeline(folder: Path, settings: ImageSettings, device: str) -> Any:
         pipe = pipeline_class.from_pretrained(
             folder, dtype=dtype, local_files_only=True, use_safetensors=True, **options
         )
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{folder} cannot be loaded by diffusers: {error}") from None
     pipe.scheduler = _scheduler(pipe.scheduler, settings.scheduler)
     pipe.set_progress_bar_config(disable=True)
@@ -134,6 +155,16 @@ def _pipeline_class(folder: Path, index: Mapping[str, Any]) -> type[Any]:
         raise InputError(
             f"{folder} holds a {name}, which does not draw pictures from text alone: choose a "
             "text-to-image pipeline."
+        )
+    if name in OTHER_RANGE:
+        raise InputError(
+            f"{folder} holds a {name}, which hands back pictures in another form than the other "
+            "pipelines: choose another model."
+        )
+    if not DENOISERS & set(inspect.signature(found.__init__).parameters):
+        raise InputError(
+            f"{folder} holds a {name}, which has neither a unet nor a transformer: choose another "
+            "model."
         )
     return found
 

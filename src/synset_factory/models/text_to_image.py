@@ -22,6 +22,7 @@ class Drawn:
 
     pixels: torch.Tensor  # [N, height, width, 3] uint8, in the host's memory once `ready`
     finite: torch.Tensor  # one bool: no picture holds NaN; likewise
+    in_range: torch.Tensor  # one bool: all values were in 0 ... 1; likewise
     ready: torch.cuda.Event | None  # None: they are there
     withheld: list[str]  # those that the safety checker blackened: prompt and seed
 
@@ -47,19 +48,18 @@ class TextToImage:
         depends neither on its neighbours nor on the device.
 
         A CUDA device is not waited for, unless a safety checker is to look at the pictures.
+
+        Raises InputError if the pipeline refuses what is asked for, or draws no pictures.
         """
         wanted, full = len(prompts), self.settings.batch_size
         padded_prompts = [*prompts, *[prompts[0]] * (full - wanted)]
         padded_seeds = [*seeds, *[seeds[0]] * (full - wanted)]
-        output = self.pipe(
-            prompt=padded_prompts,
-            generator=[torch.Generator("cpu").manual_seed(seed) for seed in padded_seeds],
-            **self.arguments,
-        )
+        output = self._call(padded_prompts, padded_seeds)
         pixels = output.images[:wanted].float()  # [wanted, 3, height, width] in 0 ... 1
-        on_host = _to_host(
+        values, finite, in_range = _to_host(
             (pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous(),
             torch.isfinite(pixels).all(),
+            ((pixels >= 0) & (pixels <= 1)).all(),
         )
         flags = _flags(output)[:wanted]
         withheld = [
@@ -67,13 +67,37 @@ class TextToImage:
             for flag, prompt, seed in zip(flags, prompts, seeds, strict=False)
             if flag
         ]
-        return Drawn(pixels=on_host[0], finite=on_host[1], ready=_event(pixels), withheld=withheld)
+        return Drawn(
+            pixels=values,
+            finite=finite,
+            in_range=in_range,
+            ready=_event(pixels),
+            withheld=withheld,
+        )
+
+    def _call(self, prompts: list[str], seeds: list[int]) -> Any:
+        """Return what the pipeline makes of a full batch: its `images` are a tensor."""
+        generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+        try:
+            output = self.pipe(prompt=prompts, generator=generators, **self.arguments)
+        except ValueError as error:
+            raise InputError(
+                f"params.yaml: the model in {self.folder} refuses what the section generate asks "
+                f"for: {error}"
+            ) from None
+        images = getattr(output, "images", None)
+        if not isinstance(images, torch.Tensor) or images.dim() != 4 or images.shape[1] != 3:
+            raise InputError(
+                f"{self.folder} holds a {type(self.pipe).__name__}, which hands back something "
+                "else than a batch of pictures: choose another model."
+            )
+        return output
 
     def encode(self, drawn: Drawn) -> list[bytes]:
         """Wait for the pictures, and return them as JPEGs, marked as drawn by this model.
 
         Says which pictures the safety checker has blackened. Raises InputError if a picture holds
-        NaN, or is not of the size that was asked for.
+        NaN or values of another range, or is not of the size that was asked for.
         """
         if drawn.ready is not None:
             drawn.ready.synchronize()
@@ -82,6 +106,11 @@ class TextToImage:
             raise InputError(
                 f"{self.folder} draws NaN at dtype {settings.dtype}: train it again, or set "
                 "generate.dtype to float32 in params.yaml; nothing of this class was written."
+            )
+        if not drawn.in_range.item():
+            raise InputError(
+                f"{self.folder} holds a {type(self.pipe).__name__}, whose pictures have values "
+                "outside of 0 ... 1: choose another model; nothing of this class was written."
             )
         height, width = drawn.pixels.shape[1:3]
         if (height, width) != (settings.height, settings.width):

@@ -14,7 +14,7 @@ from synset_factory.classifier_outcomes import classifier_outcomes
 from synset_factory.config import NATURAL, claim_world, load_common, load_section
 from synset_factory.errors import InputError, run_main
 from synset_factory.records import TRAIN
-from synset_factory.set_stage import pin_threads
+from synset_factory.set_stage import check_run, pin_threads
 from synset_factory.shard_reader import read_index
 from synset_factory.whole_files import whole_file
 
@@ -49,6 +49,7 @@ def main() -> None:
     common = load_common()
     claim_world(common.world)
     config = load_section(AmbiguityConfig, "ambiguity")
+    check_run(common)
     pin_threads(common)
     index = first_images(read_index(SYNSET, TRAIN), config.images)
     tables = classifier_outcomes(NATURAL, SYNSET, index, config.batch_size, common.run)

@@ -24,7 +24,7 @@ from synset_factory.measures.vectors import Floats, Labels, codiff
 from synset_factory.query_images import QueriesConfig
 from synset_factory.records import TRAIN
 from synset_factory.seeds import derive_seed
-from synset_factory.set_stage import pin_threads
+from synset_factory.set_stage import check_run, pin_threads
 from synset_factory.shard_writer import read_members
 from synset_factory.table_rows import read_source
 from synset_factory.tables import ClipSource, Row, Undefined, measured, write_rows
@@ -133,6 +133,7 @@ def main() -> None:
     claim_world(common.world)
     config = load_section(AppendixBConfig, "appendix_b")
     names = load_section(QueriesConfig, "queries").appendix_b.names
+    check_run(common)
     pin_threads(common)
 
     references = read_source(REFERENCES, TRAIN)

@@ -31,7 +31,7 @@ from synset_factory.prompt_files import (
 from synset_factory.prompt_grammar import ClassPrompts
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
-from synset_factory.set_stage import pin_threads
+from synset_factory.set_stage import check_run, pin_threads
 from synset_factory.table_rows import read_outcomes, read_source
 from synset_factory.tables import ClipSource, Row, write_rows
 from synset_factory.whole_files import whole_file
@@ -267,6 +267,7 @@ def class_names(classes: list[ClassPrompts], labels: dict[str, int], recipe: str
 def main() -> None:
     common = load_common()
     claim_world(common.world)
+    check_run(common)
     pin_threads(common)
     config = load_section(DiagnosisConfig, "diagnosis")
     words = read_words(Path(config.vocabulary))

@@ -26,7 +26,7 @@ from synset_factory.query_images import (
     figure3_rows,
 )
 from synset_factory.records import ImageRow, ImageSettings
-from synset_factory.set_stage import pin_threads
+from synset_factory.set_stage import check_run, pin_threads
 from synset_factory.whole_files import sole_writer
 
 
@@ -116,7 +116,7 @@ def make_queries(common: Common) -> None:
         groups = plan_queries(common, classes)
         for group in groups:
             rate = Rates(group.settings, common.run.device).seconds_per_image
-            print(summary(group.name, group.jobs, rate), flush=True)
+            print(summary(group.name, group.jobs, rate, common.run.replicas), flush=True)
         for group in groups:
             write_jobs(group.name, group.jobs, group.settings, classes, common)
         prune_queries(groups)
@@ -125,6 +125,7 @@ def make_queries(common: Common) -> None:
 def main() -> None:
     common = load_common()
     claim_world(common.world)
+    check_run(common)
     pin_threads(common)
     make_queries(common)
 
