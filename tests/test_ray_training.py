@@ -194,6 +194,7 @@ def test_a_loss_that_breaks_there_is_told_once_in_a_sentence(
     common: Common, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from synset_factory import ray_training
+    from synset_factory.ray_cluster import versions
 
     monkeypatch.setattr(ray_training, "TorchTrainer", Retrier)
     monkeypatch.setattr("ray.train.get_context", Alone)
@@ -220,8 +221,9 @@ def test_libraries_of_other_versions_are_refused(
     common: Common, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from synset_factory import ray_training
+    from synset_factory.ray_cluster import versions
 
-    here = ray_training.versions()
+    here = versions()
     monkeypatch.setattr(ray_training, "versions", lambda: here | {"timm": "0.1"})
     alone = replace(common, run=replace(common.run, replicas=1))
     store = FileStore(Path("other.safetensors").absolute())

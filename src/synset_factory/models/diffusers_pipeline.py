@@ -161,7 +161,7 @@ def _pipeline_class(folder: Path, index: Mapping[str, Any]) -> type[Any]:
             f"{folder} holds a {name}, which hands back pictures in another form than the other "
             "pipelines: choose another model."
         )
-    if not DENOISERS & set(inspect.signature(found.__init__).parameters):
+    if not DENOISERS & set(inspect.signature(found).parameters):
         raise InputError(
             f"{folder} holds a {name}, which has neither a unet nor a transformer: choose another "
             "model."
