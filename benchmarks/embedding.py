@@ -99,7 +99,7 @@ def main() -> None:
         write_model()
         ways = {"open_clip, a plain loop": plain_loop, "ours": ours}
         rows = compare(ways, 128, repeats=3)
-        print_comparison("embedding 128 images of 512x512", rows)
+        print_comparison("embedding 128 images of 512x512", rows, images=128)
         off = np.abs(rows[0].result - rows[1].result).max() / np.abs(rows[0].result).max()
         print(f"largest difference, of the largest number: {off:.1e}")
         assert off < 1e-3

@@ -379,11 +379,11 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", choices=["miniature", "stable_diffusion"], default="miniature")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--scales", type=float, nargs="+", default=[7.5, 1.0], help="cgs")
+    parser.add_argument("--scales", type=float, nargs="+", default=[7.5], help="cgs")
     parser.add_argument("--images", type=int, default=256, help="a multiple of the batch")
     parser.add_argument("--steps", type=int, help="instead of the model's own")
     parser.add_argument("--batch", type=int, help="instead of the model's own")
-    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(
         "--compile", action="store_true", help="the stage's networks, and a way more"
     )

@@ -7,7 +7,7 @@ components, classes one after the other, a falling spectrum), and of Gaussian no
 IndexFlatIP on unit vectors, which are made and added within its time, as ours reads and scales its
 own; `same` is the share of the first way's answers that a way gives too: all but what float32
 cannot tell apart. All ways have the same number of threads; on a GPU ours is measured by the clock
-too, with the device's memory. Vectors are in files. `--large`: up to 200,000 references.
+too, with the device's memory. Vectors are in files. `--large`: further sizes too.
 """
 
 import os
@@ -48,17 +48,15 @@ class Size:
 
 
 SEARCHES = (
-    Size("clip", 50_000, 2_000, 768),
-    Size("random", 50_000, 2_000, 768),
-)
-LARGE_SEARCHES = (
     Size("clip", 100_000, 2_000, 768),
     Size("clip", 100_000, 5_000, 768),
-    Size("clip", 200_000, 5_000, 768),
-    Size("clip", 100_000, 5_000, 384),
     Size("random", 100_000, 5_000, 768),
 )
-CENTROIDS = Size("clip", 50_000, 20_000, 768)
+LARGE_SEARCHES = (
+    Size("clip", 200_000, 5_000, 768),
+    Size("clip", 100_000, 5_000, 384),
+)
+CENTROIDS = Size("clip", 100_000, 20_000, 768)
 
 
 def draw(size: Size, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -171,12 +169,12 @@ def report(title: str, size: Size, ways: dict[str, Way], threads: int, repeats: 
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--large", action="store_true", help="at larger sizes instead")
+    parser.add_argument("--large", action="store_true", help="at larger sizes too")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="all cores")
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     threads, repeats = arguments.threads, arguments.repeats
-    searches: Sequence[Size] = LARGE_SEARCHES if arguments.large else SEARCHES
+    searches: Sequence[Size] = SEARCHES + (LARGE_SEARCHES if arguments.large else ())
     with tempfile.TemporaryDirectory() as folder, chdir(folder):
         for number, size in enumerate(searches):
             ways = NEIGHBOUR_WAYS | (ONCE if number == 0 else {})

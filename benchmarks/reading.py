@@ -62,7 +62,7 @@ TAR = 100  # images of an exported tar, so that workers and shuffles have some t
 BUFFER = 1000  # webdataset's shuffle: what its documentation takes
 IMAGENET, IMAGENET_TAR, IMAGENET_BATCH = 1_200_000, 1_000, 1_024
 PHOTOGRAPHS, CLASSES, A_CLASS = "photographs", 20, 32
-EPOCHS = 2  # of photographs; of small pictures ten times as many
+EPOCHS = 2  # of photographs; of small pictures five times as many
 
 Batches = Iterator[tuple[Any, Any]]
 
@@ -331,7 +331,7 @@ def parsed() -> Namespace:
     parser.add_argument("--set", default="disamb", help="a set of this clone (disamb)")
     parser.add_argument("--photographs", type=Path, help="a tar of JPEGs (default: drawn ones)")
     parser.add_argument("--workers", type=int, default=2, help="that read, for each way (2)")
-    parser.add_argument("--rounds", type=int, default=3, help="that medians are taken of (3)")
+    parser.add_argument("--rounds", type=int, default=2, help="that medians are taken of (2)")
     parser.add_argument("--way", nargs=5, help="time one way, and nothing else")
     return parser.parse_args()
 
@@ -352,7 +352,7 @@ def main() -> None:
         write_photographs(photographs)
         for name in (arguments.set, PHOTOGRAPHS):
             export(name)
-        compare(arguments.set, 32, 10 * EPOCHS, arguments.workers, arguments.rounds)
+        compare(arguments.set, 32, 5 * EPOCHS, arguments.workers, arguments.rounds)
         compare(PHOTOGRAPHS, 224, EPOCHS, arguments.workers, arguments.rounds)
         report_shuffles_at_size()
 

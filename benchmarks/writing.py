@@ -129,7 +129,7 @@ def main() -> None:
             "ours, flushed by chunks": ours_flushed,
         }
         count = CLASSES * IMAGES
-        print_comparison(f"writing {count:,} images", compare(ways, CLASSES))
+        print_comparison(f"writing {count:,} images", compare(ways, CLASSES), images=count)
         sizes = {f"ours, {n * IMAGES:,} images": partial(ours_flushed, n) for n in (4, 8, 16)}
         print_comparison("writing, by size", compare(sizes, repeats=1))
 
