@@ -194,7 +194,6 @@ def test_a_loss_that_breaks_there_is_told_once_in_a_sentence(
     common: Common, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from synset_factory import ray_training
-    from synset_factory.ray_cluster import versions
 
     monkeypatch.setattr(ray_training, "TorchTrainer", Retrier)
     monkeypatch.setattr("ray.train.get_context", Alone)

@@ -223,7 +223,7 @@ def test_pictures_of_another_range_are_refused_and_those_at_its_ends_are_not(
     model.pipe = lambda **_: SimpleNamespace(images=images)
     assert len(model.draw_jpegs(["jay"], [1])) == 1
     images[0, 0, 0, 0] = outside
-    with pytest.raises(InputError, match="values outside of 0 ... 1: choose another model"):
+    with pytest.raises(InputError, match=r"values outside of 0 \.\.\. 1: choose another model"):
         model.encode(model.draw(["jay"], [1]))
 
 
