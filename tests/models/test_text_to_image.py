@@ -223,7 +223,7 @@ def test_pictures_of_another_range_are_refused_and_those_at_its_ends_are_not(
     model.pipe = lambda **_: SimpleNamespace(images=images)
     assert len(model.draw_jpegs(["jay"], [1])) == 1
     images[0, 0, 0, 0] = outside
-    with pytest.raises(InputError, match="values outside of 0 ... 1: choose another model"):
+    with pytest.raises(InputError, match=r"values outside of 0 \.\.\. 1: choose another model"):
         model.encode(model.draw(["jay"], [1]))
 
 
@@ -364,9 +364,7 @@ def test_a_file_that_is_cut_off_is_told_in_a_sentence(
     for path in paths:
         content = path.read_bytes()
         path.write_bytes(content[: len(content) // 2])
-        with pytest.raises(
-            InputError, match=r"cannot be loaded by diffusers|is missing or damaged"
-        ):
+        with pytest.raises(InputError, match=r"cannot be loaded by diffusers|missing or damaged"):
             TextToImage(folder, SETTINGS, "cpu")
         path.write_bytes(content)
     (folder / "text_encoder" / "config.json").unlink()
