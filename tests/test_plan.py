@@ -338,13 +338,3 @@ def test_training_is_timed_for_the_classifier_as_it_is_set(world: Path) -> None:
     seconds = figures.pop(machine_trials.training_key(settings, "cpu"))
     memory = figures.pop(machine_trials.training_memory_key(settings, "cpu"))
     assert seconds >= 0 and math.isfinite(seconds) and memory > 0 and not figures
-
-
-@pytest.mark.parametrize(("replicas", "told"), [(1, "about 10 min"), (4, "about 2 min")])
-def test_the_time_that_a_stage_announces_is_that_of_all_copies_at_work(
-    replicas: int, told: str
-) -> None:
-    rows = [ImageRow(WNID, "train", number, "jay", number) for number in range(10)]
-    digests = [str(number) for number in range(10)]
-    job = ClassJob(tar=Path("x"), rows=rows, digests=digests, finished=False, done=0, found={})
-    assert summary("disamb", [job], 60.0, replicas).endswith(f"10 to make, {told}")
