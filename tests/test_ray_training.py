@@ -224,6 +224,8 @@ def test_libraries_of_other_versions_are_refused(
 
     here = versions()
     monkeypatch.setattr(ray_training, "versions", lambda: here | {"timm": "0.1"})
+    monkeypatch.setattr(ray_training, "TorchTrainer", Retrier)
+    monkeypatch.setattr("ray.train.get_context", Alone)
     alone = replace(common, run=replace(common.run, replicas=1))
     store = FileStore(Path("other.safetensors").absolute())
     with pytest.raises(InputError, match=r"has timm .*, but the machine of the run 0\.1: install"):

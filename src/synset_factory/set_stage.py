@@ -50,4 +50,5 @@ def check_run(common: Common) -> None:
 
 def pin_threads(common: Common) -> None:
     """Let torch use as many threads as params.yaml says: bytes depend on it."""
+    torch.get_num_threads()  # else a thread's first work takes the number that another set last
     torch.set_num_threads(common.threads)

@@ -364,9 +364,7 @@ def test_a_file_that_is_cut_off_is_told_in_a_sentence(
     for path in paths:
         content = path.read_bytes()
         path.write_bytes(content[: len(content) // 2])
-        with pytest.raises(
-            InputError, match=r"cannot be loaded by diffusers|is missing or damaged"
-        ):
+        with pytest.raises(InputError, match=r"cannot be loaded by diffusers|missing or damaged"):
             TextToImage(folder, SETTINGS, "cpu")
         path.write_bytes(content)
     (folder / "text_encoder" / "config.json").unlink()
