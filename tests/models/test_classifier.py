@@ -1,5 +1,6 @@
 """A classifier is determined by images, settings and seed, and is plain timm's on the disk."""
 
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,18 @@ from torch import nn
 from synset_factory.errors import InputError
 from synset_factory.models import classifier
 from tests.small_trainings import NAMES, noisy_bars, trained
+
+
+def test_a_classifier_for_which_there_is_no_room_is_told_in_a_sentence(tmp_path: Path) -> None:
+    model = timm.create_model("test_resnet", num_classes=3)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 12, before[1]))  # bytes a file may have
+    try:
+        with pytest.raises(InputError, match=r"kept cannot be written \(.*\): make room there"):
+            classifier.save(model, tmp_path / "kept")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (tmp_path / "kept").exists()
 
 
 def _predict(model: nn.Module, images: list[tuple[Image.Image, int]], batch: int) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 import timm
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from timm.data import create_transform, resolve_model_data_config
 from timm.models import save_for_hf
 from torch import Tensor, nn
@@ -96,12 +97,16 @@ def predict(
 def save(model: nn.Module, folder: Path) -> None:
     """Write `model.safetensors` and `config.json`; timm.create_model("local-dir:...") reads them.
 
-    The folder is written under a temporary name and moved once it is complete.
+    The folder is written under a temporary name and moved once it is complete. Raises InputError
+    if there is no room for it.
     """
     # safetensors takes no tensor in the order that convolutions prefer.
     model = model.to(memory_format=torch.contiguous_format)
     with whole_folder(folder) as partial:
-        save_for_hf(model, partial, safe_serialization=True)
+        try:
+            save_for_hf(model, partial, safe_serialization=True)
+        except SafetensorError as error:  # which has no number of the system's error
+            raise InputError(f"{folder} cannot be written ({error}): make room there.") from None
 
 
 def load(folder: Path) -> nn.Module:
