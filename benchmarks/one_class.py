@@ -116,7 +116,7 @@ def measure_rows(classes: int, images: int) -> None:
     write_blank_set()
     settings = image_settings(7.5, load_section(GenerateConfig, "generate"))
 
-    rows = []
+    rows: list[list[str]] = []
 
     def timed(what: str) -> None:
         seconds = time.perf_counter() - start
