@@ -22,7 +22,7 @@ from synset_factory.config import RAY, Common, load_common
 from synset_factory.errors import InputError
 from synset_factory.models.classifier import ClassifierSettings
 from synset_factory.models.training import train
-from synset_factory.ray_cluster import ray_cluster
+from synset_factory.ray_cluster import ray_cluster, versions
 from synset_factory.records import TRAIN
 from synset_factory.shard_reader import JpegDataset, read_index
 from tests.small_sets import REPOSITORY, write_params, write_small_set
@@ -221,7 +221,7 @@ def test_libraries_of_other_versions_are_refused(
 ) -> None:
     from synset_factory import ray_training
 
-    here = ray_training.versions()
+    here = versions()
     monkeypatch.setattr(ray_training, "versions", lambda: here | {"timm": "0.1"})
     monkeypatch.setattr(ray_training, "TorchTrainer", Retrier)
     monkeypatch.setattr("ray.train.get_context", Alone)
