@@ -22,7 +22,7 @@ from synset_factory.config import RAY, Common, load_common
 from synset_factory.errors import InputError
 from synset_factory.models.classifier import ClassifierSettings
 from synset_factory.models.training import train
-from synset_factory.ray_cluster import ray_cluster
+from synset_factory.ray_cluster import ray_cluster, versions
 from synset_factory.records import TRAIN
 from synset_factory.shard_reader import JpegDataset, read_index
 from tests.small_sets import REPOSITORY, write_params, write_small_set
@@ -220,7 +220,6 @@ def test_libraries_of_other_versions_are_refused(
     common: Common, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from synset_factory import ray_training
-    from synset_factory.ray_cluster import versions
 
     here = versions()
     monkeypatch.setattr(ray_training, "versions", lambda: here | {"timm": "0.1"})

@@ -161,7 +161,7 @@ def _pipeline_class(folder: Path, index: Mapping[str, Any]) -> type[Any]:
             f"{folder} holds a {name}, which hands back pictures in another form than the other "
             "pipelines: choose another model."
         )
-    if not DENOISERS & set(inspect.signature(found).parameters):
+    if not DENOISERS & set(_parts(found)):
         raise InputError(
             f"{folder} holds a {name}, which has neither a unet nor a transformer: choose another "
             "model."
@@ -169,11 +169,16 @@ def _pipeline_class(folder: Path, index: Mapping[str, Any]) -> type[Any]:
     return found
 
 
+def _parts(pipeline_class: type[Any]) -> Mapping[str, Any]:
+    """Return what a pipeline is put together from."""
+    return inspect.signature(pipeline_class.__init__).parameters
+
+
 def _draws_from_text(pipeline_class: type[Any]) -> bool:
     taken = inspect.signature(pipeline_class.__call__).parameters
     if not set(NEEDED) <= set(taken) or not set(GUIDANCE) & set(taken):
         return False
-    if "controlnet" in inspect.signature(pipeline_class.__init__).parameters:
+    if "controlnet" in _parts(pipeline_class):
         return False
     other = OTHER_INPUTS & set(taken)
     if other == {"image"}:  # a picture to begin with, which some need and some can do without
@@ -187,7 +192,7 @@ def _options(
     folder: Path, index: Mapping[str, Any], pipeline_class: type[Any], safety_checker: bool
 ) -> dict[str, Any]:
     """Return how the pipeline is to be put together: with which of its optional parts."""
-    taken = inspect.signature(pipeline_class.__init__).parameters
+    taken = _parts(pipeline_class)
     options: dict[str, Any] = {}
     if "add_watermarker" in taken:
         options["add_watermarker"] = False  # else it depends on what is installed; XMP says more
