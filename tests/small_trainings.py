@@ -10,7 +10,8 @@ from torch import nn
 from synset_factory.checkpoints import Checkpoints
 from synset_factory.models import classifier
 from synset_factory.models.classifier import ClassifierSettings
-from synset_factory.models.training import train
+from synset_factory.models.training import ALONE, train
+from synset_factory.models.training_batches import Share
 
 SIZE = 32
 NAMES = ("n02012849", "n03126707", "n03481172")
@@ -61,6 +62,7 @@ def trained(
     workers: int = 0,
     checkpoints: Checkpoints | None = None,
     device: str = "cpu",
+    share: Share = ALONE,
 ) -> nn.Module:
     """Train on 96 images: six batches an epoch."""
     return train(
@@ -72,6 +74,7 @@ def trained(
         workers=workers,
         label="train",
         checkpoints=checkpoints,
+        share=share,
     )
 
 

@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import sha256
+from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import PIL
-import timm
 import torch
-import torchvision
 from torch import nn
 
 from synset_factory import layout
@@ -23,6 +20,7 @@ from synset_factory.ray_cluster import ray_cluster
 from synset_factory.shard_reader import JpegDataset
 
 CHECKPOINT_SECONDS = 60.0  # less is not worth the writing
+LIBRARIES = ("numpy", "pillow", "timm", "torch", "torchvision")  # on which bytes depend
 
 
 def trained_classifier(
@@ -89,7 +87,5 @@ def _what_determines(
         "device": torch.device(common.run.device).type,
         "processes": common.run.replicas,
         "code": fingerprint("synset_factory.models.training", "synset_factory.shard_reader"),
-        "versions": {
-            library.__name__: library.__version__ for library in (np, PIL, timm, torch, torchvision)
-        },
+        "versions": {library: version(library) for library in LIBRARIES},
     }

@@ -1,6 +1,7 @@
 """A training is determined by images, settings and seed, and by no break in between."""
 
 import json
+import multiprocessing
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from synset_factory.checkpoints import Checkpoints, FileStore
 from synset_factory.errors import InputError
@@ -323,6 +324,30 @@ def test_processes_share_the_very_batches_of_one() -> None:
     assert batches(0, 1, first_epoch=2) == alone[16:]
     with pytest.raises(InputError, match="3 processes cannot share 4 micro-batches"):
         training._check(settings, Share(rank=0, processes=3), "train")
+
+
+def break_off_as_one_of_two(rank: int, folder: Path) -> None:
+    """Train, then train again from the first epoch's end, and hold one against the other."""
+    meeting = f"file://{folder / 'meeting'}"
+    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+    settings = replace(SETTINGS, epochs=3, micro_batch_size=4, ema_decay=0.5)
+    share, kept = Share(rank=rank, processes=2), Kept()
+    expected = trained(settings, checkpoints=every_epoch(kept), share=share)
+    both = [kept.contents[0] if rank == 0 else None]
+    distributed.broadcast_object_list(both)
+    resumed = trained(settings, checkpoints=every_epoch(Kept(*both)), share=share)
+    assert same_state(resumed, expected) or rank > 0  # batch norm's statistics are the first's
+    (folder / f"same{rank}").touch()
+
+
+def test_a_break_changes_no_bit_of_what_two_processes_train(tmp_path: Path) -> None:
+    fork = multiprocessing.get_context("fork")
+    pair = [fork.Process(target=break_off_as_one_of_two, args=(i, tmp_path)) for i in (0, 1)]
+    for process in pair:
+        process.start()
+    for process in pair:
+        process.join()
+    assert (tmp_path / "same0").exists()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
