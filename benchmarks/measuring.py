@@ -109,7 +109,10 @@ def run_command(
         for stream in (said, complaints):
             stream.seek(0)
         if process.returncode:
-            sys.exit(f"{complaints.read().decode()}\nerror: '{way}' has failed: {' '.join(words)}")
+            sys.exit(
+                f"{complaints.read().decode()}\nerror: '{way}' has failed, exit status "
+                f"{process.returncode} (below 0: a signal): {' '.join(words)}"
+            )
         text = said.read().decode()
     return Measured(
         way=way,

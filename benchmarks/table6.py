@@ -73,6 +73,7 @@ SCALES = (
     Scale(50, 240, 10, 768),
     Scale(50, 480, 20, 384),
     Scale(100, 240, 10, 768),
+    Scale(100, 480, 20, 384),
 )
 MEMORY_SCALE, MEMORIES = SCALES[2], (0.5, 0.1, 0.02)  # GiB
 ROW = Scale(100, 480, 20, 768)
