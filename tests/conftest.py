@@ -1,17 +1,21 @@
 """What all tests share."""
 
 import os
+import secrets
 from pathlib import Path
 
 import pytest
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
 from synset_factory.errors import InputError
+from synset_factory.ray_cluster import ALONE, QUIET
 from synset_factory.wordnet import open_wordnet
 from tests.small_pipeline import made_once, run_small_pipeline
 
 # Tests take no network: whatever would ask the Hugging Face hub fails at once instead.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# A process's first cluster decides for later ones: Ray reads these once, when it is imported.
+os.environ |= ALONE | QUIET | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
 
 
 # The files with the longest tests, longest first. The first of them makes the small pipeline, which
