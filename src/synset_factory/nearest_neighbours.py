@@ -323,7 +323,7 @@ def _has_exact_products(device: str) -> bool:
     left[1::2] *= -1
     try:
         products = torch._int_mm(left, left.T)
-    except (AttributeError, NotImplementedError, RuntimeError):
+    except (AttributeError, RuntimeError):  # no such product, or not on this device
         return False
     return bool((products.abs() == 512 * LARGEST**2).all())
 

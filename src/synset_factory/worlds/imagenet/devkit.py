@@ -17,13 +17,14 @@ from synset_factory.errors import InputError
 
 GROUND_TRUTH = "data/ILSVRC2012_validation_ground_truth.txt"
 META = "data/meta.mat"
+# What scipy and the steps after it raise of a file that is not the devkit's meta.mat.
 DAMAGE = (
     MatReadError,
     ValueError,
     OverflowError,
     TypeError,
     LookupError,
-    NotImplementedError,
+    NotImplementedError,  # scipy, of a file in the form of MATLAB 7.3
     OSError,
     zlib.error,
 )
