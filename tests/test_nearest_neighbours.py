@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -196,18 +197,19 @@ def test_the_bounds_say_something() -> None:
 def test_few_references_are_looked_at_where_the_data_are_as_clip_has_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    searches: list[nearest_neighbours._Search] = []
-    finish = nearest_neighbours._Search.finish
+    made: list[nearest_neighbours._Search] = []
+    search_all = nearest_neighbours._search_all
 
-    def spied(search: nearest_neighbours._Search, memory: float) -> np.ndarray:
-        searches.append(search)
-        return finish(search, memory)
+    def spied(searches: list[nearest_neighbours._Search], *others: Any) -> None:
+        made.extend(searches)
+        search_all(searches, *others)
 
-    monkeypatch.setattr(nearest_neighbours._Search, "finish", spied)
+    monkeypatch.setattr(nearest_neighbours, "_search_all", spied)
     found_by(like_clip(1, 200, 768), like_clip(2, 20_000, 768), 5)
-    (search,) = searches
-    assert 5 <= search.looked_at.double().mean() < 0.01 * 20_000
-    assert not search.hard.any()
+    looked_at = torch.cat([search.looked_at for search in made])
+    assert len(looked_at) == 200
+    assert 5 <= looked_at.double().mean() < 0.01 * 20_000
+    assert not any(search.hard.any() for search in made)
 
 
 def test_what_bounds_cannot_settle_is_compared_with_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,9 +234,9 @@ def test_candidates_are_compared_before_they_are_more_than_was_set(
     kept: list[tuple[int, int]] = []
     scan_tile = nearest_neighbours._Search._scan_tile
 
-    def spied(search: nearest_neighbours._Search, *tile: Any) -> None:
+    def spied(search: nearest_neighbours._Search, *of_tile: Any) -> None:
         kept.append((search.count_waiting(), search.plan.sizes.candidates))
-        scan_tile(search, *tile)
+        scan_tile(search, *of_tile)
 
     monkeypatch.setattr(nearest_neighbours._Search, "_scan_tile", spied)
     # So that a query does not count as hard: all near ties are candidates.
@@ -244,6 +246,21 @@ def test_candidates_are_compared_before_they_are_more_than_was_set(
     assert np.array_equal(found, nearest(queries, references, 5))
     assert max(count for count, _ in kept) > 0
     assert all(count <= most for count, most in kept)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_threads_share_the_work_and_change_nothing(threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        queries, references = like_clip(1, 1500), like_clip(2, 3000)
+        found = found_by(queries, references, 5)
+        assert torch.get_num_threads() == threads
+        with ThreadPoolExecutor(1) as pool:  # a thread begun later has as many
+            assert pool.submit(torch.get_num_threads).result() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(found, nearest(queries, references, 5))
 
 
 def test_errors() -> None:
@@ -259,6 +276,16 @@ def test_errors() -> None:
     broken[203] = np.nan
     with pytest.raises(UndefinedMeasure, match="embedding row 203"):
         found_by(broken, vectors, 1)
+
+
+def test_a_block_of_queries_that_fails_keeps_no_other_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(nearest_neighbours, "SAMPLE", 2)  # not the broken one
+    queries = uniform(0, 3000)
+    queries[203] = np.nan
+    with pytest.raises(UndefinedMeasure, match="embedding row 203"):
+        found_by(queries, uniform(1, 300), 1, memory=1e-3)
 
 
 MEASURED = """

@@ -19,8 +19,12 @@ not above the similarity of the k-th neighbour: a reference whose upper bound is
 
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from itertools import chain
+from queue import SimpleQueue
 
 import numpy as np
 import torch
@@ -39,6 +43,7 @@ PADDING = -(2**30)  # the product of a reference that is none, below every other
 SAMPLE = 2048  # vectors of which the means are taken
 SHORTEST_MEAN = 1e-12  # of unit vectors: a shorter one is rounding, not a direction
 MOST_STRETCH = 4.0
+PARTS = 8  # of the queries, where much is picked from their products
 MANY = 4  # times k groups: of more, those that promise most are looked at first
 # A query for which more references than this share are looked at is compared with all instead.
 MOST_SHARE = 1 / 64
@@ -67,24 +72,87 @@ def find_nearest(
     """
     if len(references) <= FEW or k < 1 or not any(map(len, query_sets)):
         return [_compare_all(queries, references, k, memory) for queries in query_sets]
-    sizes = _sizes(memory, references.shape[1], device)
-    frame = _frame(query_sets, references)
-    plan = _Plan(references, min(k, len(references)), frame, sizes, device)
-    searches = [_Search(each, plan) for each in query_sets]
+    workers = _count_workers(device)
+    sizes = _sizes(memory, references.shape[1], workers, device)
+    plan = _Plan(references, min(k, len(references)), _frame(query_sets, references), sizes, device)
+    searches = [
+        [_Search(queries, rows, plan) for rows in _blocks(slice(0, len(queries)), sizes.queries)]
+        for queries in query_sets
+    ]
+    _search_all(list(chain.from_iterable(searches)), plan, workers, label)
+    return [
+        _results(queries, of_set, plan, memory)
+        for queries, of_set in zip(query_sets, searches, strict=True)
+    ]
+
+
+def _search_all(searches: Sequence["_Search"], plan: "_Plan", workers: int, label: str) -> None:
+    """Show all references to all searches, as many references at a time as may be held."""
+    references, sizes = plan.references, plan.sizes
     room = _Room.of(min(sizes.held, len(references)), references.shape[1])
-    pairs = len(references) * sum(map(len, query_sets))
-    with tqdm(total=pairs, desc=label, unit="pair", unit_scale=True) as bar:
+    workspaces: SimpleQueue[_Workspace] = SimpleQueue()
+    for _ in range(workers):
+        workspaces.put(_Workspace.of(sizes, references.shape[1], plan.device))
+    pairs = len(references) * sum(len(search.found) for search in searches)
+    with (
+        tqdm(total=pairs, desc=label, unit="pair", unit_scale=True) as bar,
+        _threads(workers) as pool,
+    ):
         for held in _blocks(slice(0, len(references)), sizes.held):
-            tiles = []
-            for rows in _blocks(held, sizes.references):
-                part = room.part(rows.start - held.start, sizes.references)
-                tiles.append(_prepare(references, rows, frame.of_references, GROUP, device, part))
-            for search in searches:
-                for rows in _blocks(slice(0, len(search.queries)), sizes.queries):
-                    search.scan(rows, tiles)
-                    bar.update((rows.stop - rows.start) * (held.stop - held.start))
-    del tiles, room  # what is still to do takes as much
-    return [search.finish(memory) for search in searches]
+            blocks = list(_blocks(held, sizes.references))
+            rooms = [room.part(rows.start - held.start, sizes.references) for rows in blocks]
+            tiles = list(pool.map(partial(_prepare_tile, plan), blocks, rooms))
+            for count in pool.map(partial(_scan, tiles, workspaces), searches):
+                bar.update(count * (held.stop - held.start))
+
+
+def _prepare_tile(plan: "_Plan", rows: slice, room: "_Room") -> "_Whole":
+    return _prepare(plan.references, rows, plan.frame.of_references, GROUP, plan.device, room)
+
+
+def _scan(
+    tiles: Sequence["_Whole"], workspaces: "SimpleQueue[_Workspace]", search: "_Search"
+) -> int:
+    """Show tiles to a search, and return how many queries it has."""
+    workspace = workspaces.get()
+    try:
+        search.scan(tiles, workspace)
+    finally:
+        workspaces.put(workspace)
+    return len(search.found)
+
+
+def _count_workers(device: str) -> int:
+    """Blocks of queries that are searched at once: one a core, each by itself from beginning to
+    end, or two on a GPU, so that one is made ready while the other is multiplied.
+    """
+    return 2 if device.startswith("cuda") else torch.get_num_threads()
+
+
+@contextmanager
+def _threads(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that share out those that torch has here."""
+    threads = torch.get_num_threads()
+    share = max(1, threads // workers)
+    try:
+        with ThreadPoolExecutor(
+            workers, initializer=torch.set_num_threads, initargs=(share,)
+        ) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)  # threads begun later have as many as were set last
+
+
+def _results(
+    queries: Floats, searches: Sequence["_Search"], plan: "_Plan", memory: float
+) -> NDArray[np.intp]:
+    """The rows of the k nearest [Q, k], once all references have been seen."""
+    found = np.concatenate([np.empty((0, plan.k), np.intp), *(each.found for each in searches)])
+    hard = np.concatenate([np.empty(0, np.bool_), *(each.hard.cpu() for each in searches)])
+    for part in _blocks(slice(0, hard.sum()), QUERY_BLOCK):
+        rows = np.flatnonzero(hard)[part]
+        found[rows] = _compare_all(queries[rows], plan.references, plan.k, memory)
+    return found
 
 
 def _compare_all(queries: Floats, references: Floats, k: int, memory: float) -> NDArray[np.intp]:
@@ -100,17 +168,17 @@ class _Sizes:
     queries: int  # multiplied at once
     references: int  # multiplied at once
     held: int  # references held as whole numbers
-    candidates: int  # kept before they are compared in fixed point
-    pairs: int  # compared in fixed point at once
+    candidates: int  # kept by a worker before they are compared in fixed point
+    pairs: int  # compared in fixed point at once by a worker
 
 
-def _sizes(memory: float, dimensions: int, device: str) -> _Sizes:
-    """What keeps a search within `memory` GiB. The sizes shape no result."""
+def _sizes(memory: float, dimensions: int, workers: int, device: str) -> _Sizes:
+    """What keeps a search by so many workers within `memory` GiB. The sizes shape no result."""
     queries, references = GPU_TILE if device.startswith("cuda") else CPU_TILE
     budget = min(memory, 2.0**20) * GIBIBYTE
     width = _width(dimensions)
     # Products and what is picked from them; the references as float32, and while they are turned.
-    while references > GROUP and (48 * queries + 8 * width) * references > budget / 4:
+    while references > GROUP and (12 * queries * workers + 8 * width) * references > budget / 4:
         queries, references = max(queries // 2, 1), references // 2
     # What is held beside them: whole numbers and float32.
     tiles = max(1, int(3 * budget / 8 / (5 * references * width)))
@@ -118,8 +186,8 @@ def _sizes(memory: float, dimensions: int, device: str) -> _Sizes:
         queries=queries,
         references=references,
         held=references * min(tiles, 512),
-        candidates=max(1024, int(budget / 8 / 100)),
-        pairs=max(16, min(4096, int(budget / 8 / (32 * width)))),
+        candidates=max(1024, int(budget / 8 / 100 / workers)),
+        pairs=max(16, min(4096, int(budget / 8 / (32 * width) / workers))),
     )
 
 
@@ -373,11 +441,14 @@ class _Seen:
         margin += (asked.length + asked.error)[:, None] * tile.error
         return cls(products, scale, margin, products.amax(dim=1) * scale)
 
-    def pairs(self, near: torch.Tensor, threshold: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Queries and references, as numbers in the tile, that can reach the threshold [Q, 1]:
-        those of the groups that are `near` [Q, groups]. In the order of the queries.
+    def pairs(
+        self, rows: slice, near: torch.Tensor, threshold: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Which of these queries, and references of the tile, can reach the threshold [Q, 1]: of
+        the groups that are `near` [Q, groups]. In the order of the queries.
         """
-        query, group = near.nonzero(as_tuple=True)
+        query, group = near[rows].nonzero(as_tuple=True)
+        query += rows.start
         most = self.products[query, :, group] * self.scale[query, group, None]
         most += self.margin[query, group, None]
         which, member = (most >= threshold[query]).nonzero(as_tuple=True)
@@ -401,86 +472,115 @@ class _Candidates:
         return _Candidates(self.queries[which], self.references[which], self.most[which])
 
 
-class _Plan:
-    """What the searches of all query sets have in common."""
+@dataclass(frozen=True)
+class _Workspace:
+    """What one worker writes to: always the same, since getting memory anew takes time."""
 
-    def __init__(
-        self, references: Floats, k: int, frame: _Frame, sizes: _Sizes, device: str
-    ) -> None:
-        self.references, self.k, self.frame = references, k, frame
-        self.sizes, self.device = sizes, device
-        self.asked = _Room.of(sizes.queries, references.shape[1])
-        # Of the products that are under way.
-        self.room = torch.empty(
+    asked: _Room
+    products: torch.Tensor  # those under way
+
+    @classmethod
+    def of(cls, sizes: _Sizes, dimensions: int, device: str) -> "_Workspace":
+        products = torch.empty(
             max(sizes.queries, GROUP) * sizes.references,
             dtype=torch.int32 if _has_exact_products(device) else torch.float32,
             device=device,
         )
+        return cls(_Room.of(sizes.queries, dimensions), products)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What all searches have in common."""
+
+    references: Floats
+    k: int
+    frame: _Frame
+    sizes: _Sizes
+    device: str
 
 
 class _Search:
-    """The neighbours of one set of queries, as far as the references have been seen."""
+    """The neighbours of a block of queries, as far as the references have been seen."""
 
-    def __init__(self, queries: Floats, plan: _Plan) -> None:
-        self.queries, self.plan, device = queries, plan, plan.device
-        shape = len(queries), plan.k
+    def __init__(self, queries: Floats, rows: slice, plan: _Plan) -> None:
+        self.queries, self.rows, self.plan = queries, rows, plan
+        count, device = rows.stop - rows.start, plan.device
         # The k largest lower bounds of each query.
-        self.least = torch.full(shape, -torch.inf, device=device)
+        self.least = torch.full((count, plan.k), -torch.inf, device=device)
         # Queries with too many candidates: they will be compared with every reference.
-        self.hard = torch.zeros(len(queries), dtype=torch.bool, device=device)
-        self.looked_at = torch.zeros(len(queries), dtype=torch.int64, device=device)
+        self.hard = torch.zeros(count, dtype=torch.bool, device=device)
+        self.looked_at = torch.zeros(count, dtype=torch.int64, device=device)
         self.waiting: list[_Candidates] = []
-        self.found = np.full(shape, -1, dtype=np.intp)
-        self.similarity = np.full(shape, -np.inf)
+        self.found = np.full((count, plan.k), -1, dtype=np.intp)
+        self.similarity = np.full((count, plan.k), -np.inf)
 
-    def scan(self, rows: slice, tiles: Sequence[_Whole]) -> None:
-        """Look among the references of tiles for candidates of some queries."""
+    def scan(self, tiles: Sequence[_Whole], workspace: _Workspace) -> None:
+        """Look for the neighbours among the references of tiles too."""
         plan = self.plan
-        asked = _prepare(self.queries, rows, plan.frame.of_queries, 1, plan.device, plan.asked)
+        asked = _prepare(
+            self.queries, self.rows, plan.frame.of_queries, 1, plan.device, workspace.asked
+        )
         for tile in tiles:
-            self._scan_tile(asked, tile)
-            if self.count_waiting() > self.plan.sizes.candidates:
+            self._scan_tile(asked, tile, workspace.products)
+            if self.count_waiting() > plan.sizes.candidates:
                 self._compare_candidates()
+        self._compare_candidates()
 
     def count_waiting(self) -> int:
         """Return how many candidates are kept."""
         return sum(len(each.queries) for each in self.waiting)
 
-    def _scan_tile(self, asked: _Whole, tile: _Whole) -> None:
-        rows, count, k = asked.rows, len(asked.step), self.plan.k
-        products = _products(asked.numbers, tile.numbers, self.plan.room)[:count]
+    def _scan_tile(self, asked: _Whole, tile: _Whole, room: torch.Tensor) -> None:
+        k = self.plan.k
+        products = _products(asked.numbers, tile.numbers, room)[: len(asked.step)]
         products[:, tile.rows.stop - tile.rows.start :] = PADDING
-        seen = _Seen.of(asked, tile, products.view(count, GROUP, -1))
-        threshold = self.least[rows, -1:]
-        near = (seen.largest + seen.margin >= threshold) & ~self.hard[rows, None]
+        seen = _Seen.of(asked, tile, products.view(len(products), GROUP, -1))
+        threshold = self.least[:, -1:]
+        near = (seen.largest + seen.margin >= threshold) & ~self.hard[:, None]
         if near.sum(dim=1).max() > min(MANY * k, near.shape[1] // 4):
             # First those that promise most: the others then meet a higher threshold.
-            first, threshold = self._most_promising(rows, seen)
-            self._look_closer(asked, tile, *seen.pairs(near & first, threshold))
-            threshold = self.least[rows, -1:]
-            near &= ~first & (seen.largest + seen.margin >= threshold) & ~self.hard[rows, None]
-        self._look_closer(asked, tile, *seen.pairs(near, threshold))
+            first, threshold = self._most_promising(seen)
+            self._look_closer(asked, tile, seen, near & first, threshold)
+            threshold = self.least[:, -1:]
+            near &= ~first & (seen.largest + seen.margin >= threshold) & ~self.hard[:, None]
+        self._look_closer(asked, tile, seen, near, threshold)
 
-    def _most_promising(self, rows: slice, seen: _Seen) -> tuple[torch.Tensor, torch.Tensor]:
+    def _most_promising(self, seen: _Seen) -> tuple[torch.Tensor, torch.Tensor]:
         """The k groups [Q, groups] with the largest lower bounds, and the k-th largest bound of all
         so far [Q, 1]. A group's bound is that of one reference, so each is of another one.
         """
         least, k = seen.largest - seen.margin, self.plan.k
         best = least.topk(min(k, least.shape[1]), dim=1)
         first = torch.zeros_like(least, dtype=torch.bool).scatter_(1, best.indices, True)
-        bounds = torch.cat([self.least[rows], best.values], dim=1)
+        bounds = torch.cat([self.least, best.values], dim=1)
         return first, bounds.topk(k, dim=1).values[:, -1:]
 
     def _look_closer(
+        self,
+        asked: _Whole,
+        tile: _Whole,
+        seen: _Seen,
+        near: torch.Tensor,
+        threshold: torch.Tensor,
+    ) -> None:
+        """Look at the references of groups that are `near` [Q, groups], which can reach the
+        threshold [Q, 1].
+        """
+        # What is picked of products takes ten times their memory.
+        parts = PARTS if near.sum() * PARTS > near.numel() else 1
+        for rows in _blocks(slice(0, len(near)), -(-len(near) // parts)):
+            self._multiply_pairs(asked, tile, *seen.pairs(rows, near, threshold))
+
+    def _multiply_pairs(
         self, asked: _Whole, tile: _Whole, query: torch.Tensor, reference: torch.Tensor
     ) -> None:
         """Multiply pairs of an asked query and a reference of the tile in float32, which bounds
         them narrowly, and keep those that are still candidates. They are sorted by query.
         """
-        rows = asked.rows
-        self.looked_at[rows] += query.bincount(minlength=len(asked.step))
-        self.hard[rows] |= self.looked_at[rows] > MOST_SHARE * len(self.plan.references)
-        of_use = (reference < tile.rows.stop - tile.rows.start) & ~self.hard[rows][query]
+        self.looked_at += query.bincount(minlength=len(asked.step))
+        self.hard |= self.looked_at > MOST_SHARE * len(self.plan.references)
+        of_use = (reference < tile.rows.stop - tile.rows.start) & ~self.hard[query]
         query, reference = query[of_use], reference[of_use]
         if not len(query):
             return
@@ -488,31 +588,33 @@ class _Search:
         width, longest, farthest = asked.turned.shape[1], asked.length[query], tile.length.max()
         margin = _slack(width) * (longest + farthest)
         margin += _slack_of_sum(width) * longest * farthest
-        self._raise_least(rows, query, product - margin)
+        self._raise_least(query, product - margin)
         most = product + margin
-        left = most >= self.least[rows, -1][query]
+        left = most >= self.least[:, -1][query]
         self.waiting.append(
             _Candidates(
-                rows.start + query[left].cpu().numpy(),
+                query[left].cpu().numpy(),
                 tile.rows.start + reference[left].cpu().numpy(),
                 most[left].cpu().numpy(),
             )
         )
 
-    def _raise_least(self, rows: slice, query: torch.Tensor, least: torch.Tensor) -> None:
+    def _raise_least(self, query: torch.Tensor, least: torch.Tensor) -> None:
         """Merge lower bounds, each of another reference, into the k largest of their queries."""
-        counts = query.bincount(minlength=rows.stop - rows.start)
+        counts = query.bincount(minlength=len(self.least))
         place = torch.arange(len(query), device=query.device) - (counts.cumsum(0) - counts)[query]
         bounds = least.new_full((len(counts), int(counts.max())), -torch.inf)
         bounds[query, place] = least
-        bounds = torch.cat([self.least[rows], bounds], dim=1)
-        self.least[rows] = bounds.topk(self.plan.k, dim=1).values
+        bounds = torch.cat([self.least, bounds], dim=1)
+        self.least[:] = bounds.topk(self.plan.k, dim=1).values
 
     def _compare_candidates(self) -> None:
         """Compare in fixed point what is still a candidate, and keep the k nearest of each query.
 
         A query that has too many is hard: comparing it with all, by a matrix product, costs less.
         """
+        if not self.waiting:
+            return
         waiting = _Candidates(
             np.concatenate([each.queries for each in self.waiting]),
             np.concatenate([each.references for each in self.waiting]),
@@ -520,7 +622,7 @@ class _Search:
         )
         self.waiting = []
         waiting = waiting.chosen(waiting.most >= self.least[:, -1].cpu().numpy()[waiting.queries])
-        counts = np.bincount(waiting.queries, minlength=len(self.queries))
+        counts = np.bincount(waiting.queries, minlength=len(self.found))
         too_many = torch.from_numpy(counts > max(64, len(self.plan.references) // 128))
         self.hard |= too_many.to(self.plan.device)
         waiting = waiting.chosen(~self.hard.cpu().numpy()[waiting.queries])
@@ -536,7 +638,7 @@ class _Search:
         similarity = np.empty(len(query))
         columns, column = np.unique(reference, return_inverse=True)
         lines, line = np.unique(query, return_inverse=True)
-        left = _fixed_points(self.queries, lines)
+        left = _fixed_points(self.queries, self.rows.start + lines)
         right = _fixed_points(self.plan.references, columns)
         for part in _blocks(slice(0, len(query)), CHUNK):
             np.einsum("ij,ij->i", left[line[part]], right[column[part]], out=similarity[part])
@@ -559,16 +661,6 @@ class _Search:
         place = starts[:, None] + np.arange(self.plan.k)
         self.found[touched] = reference[order][place]
         self.similarity[touched] = similarity[order][place]
-
-    def finish(self, memory: float) -> NDArray[np.intp]:
-        """The rows of the k nearest [Q, k], once all references have been seen."""
-        if self.waiting:
-            self._compare_candidates()
-        hard, references = np.flatnonzero(self.hard.cpu().numpy()), self.plan.references
-        for part in _blocks(slice(0, len(hard)), QUERY_BLOCK):
-            rows = hard[part]
-            self.found[rows] = _compare_all(self.queries[rows], references, self.plan.k, memory)
-        return self.found
 
 
 def _fixed_points(vectors: Floats, rows: NDArray[np.intp]) -> NDArray[np.float64]:
