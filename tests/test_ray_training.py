@@ -28,6 +28,8 @@ from synset_factory.shard_reader import JpegDataset, read_index
 from tests.small_sets import REPOSITORY, write_params, write_small_set
 from tests.small_trainings import SETTINGS
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 LABEL = "disamb seed 0"
 EPOCHS = 3
 # Without batch norm, whose running statistics are one process's, and by small steps, so that
@@ -75,14 +77,6 @@ def _told(ask: Callable[[], Any]) -> Any:
         return ask()
     except psutil.Error:
         return None
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

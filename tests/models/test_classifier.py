@@ -1,7 +1,6 @@
 """A classifier is determined by images, settings and seed, and is plain timm's on the disk."""
 
 import resource
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,8 @@ from torch import nn
 from synset_factory.errors import InputError
 from synset_factory.models import classifier
 from tests.small_trainings import NAMES, noisy_bars, trained
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_a_classifier_for_which_there_is_no_room_is_told_in_a_sentence(tmp_path: Path) -> None:
@@ -31,14 +32,6 @@ def test_a_classifier_for_which_there_is_no_room_is_told_in_a_sentence(tmp_path:
 
 def _predict(model: nn.Module, images: list[tuple[Image.Image, int]], batch: int) -> np.ndarray:
     return classifier.predict(model, images, batch, device="cpu", workers=0, label="evaluate")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,8 @@ from synset_factory.models import classifier, training
 from synset_factory.models.training_batches import GlobalShuffle, Share
 from tests.small_trainings import NAMES, SETTINGS, digests, noisy_bars, trained
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 class Kept:
     """A store that forgets nothing."""
@@ -32,14 +33,6 @@ class Kept:
 
     def write(self, content: bytes) -> None:
         self.contents.append(content)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
