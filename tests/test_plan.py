@@ -47,26 +47,12 @@ from synset_factory.run_needs import (
 from synset_factory.seeds import derive_seed
 from synset_factory.shard_writer import Sample, write_class_tar
 from synset_factory.worlds.miniature.clip import write_config
-from tests.tiny_models import CLIP, SIZE, save_text_to_image
+from tests.tiny_models import CLIP, IMAGE_SETTINGS, save_text_to_image
 
 REPOSITORY = Path(__file__).parents[1]
 WNIDS = ["n01580077", "n01847000"]
 COUNTS = {"train": 6, "validation": 4}
-SETTINGS = ImageSettings(
-    negative_prompt="",
-    guidance_scale=7.5,
-    steps=2,
-    scheduler="DPMSolverMultistepScheduler",
-    height=SIZE,
-    width=SIZE,
-    dtype="float32",
-    compile=False,
-    safety_checker=False,
-    batch_size=4,
-    jpeg_quality=92,
-    generator="tiny",
-    recipe=drawing.RECIPE,
-)
+SETTINGS = replace(IMAGE_SETTINGS, jpeg_quality=92)
 
 
 @pytest.fixture

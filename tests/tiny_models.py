@@ -36,6 +36,8 @@ from transformers import (
     T5Tokenizer,
 )
 
+from synset_factory import drawing
+from synset_factory.records import ImageSettings
 from synset_factory.worlds.miniature.clip import ClipConfig, write_config
 from synset_factory.worlds.miniature.text_tower import transformers_tokenizer
 
@@ -57,15 +59,33 @@ CLIP = ClipConfig(
     learning_rate=0.1,
     weight_decay=0.0,
 )
+# By which the pipeline of save_text_to_image draws.
+IMAGE_SETTINGS = ImageSettings(
+    negative_prompt="",
+    guidance_scale=7.5,
+    steps=2,
+    scheduler="DPMSolverMultistepScheduler",
+    height=SIZE,
+    width=SIZE,
+    dtype="float32",
+    compile=False,
+    safety_checker=False,
+    batch_size=4,
+    jpeg_quality=90,
+    generator="tiny",
+    recipe=drawing.RECIPE,
+)
 
 
-def clip_text(tokenizer: CLIPTokenizer) -> CLIPTextConfig:
+def clip_text(
+    tokenizer: CLIPTokenizer, num_hidden_layers: int = 2, projection_dim: int = 8
+) -> CLIPTextConfig:
     return CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=8,
         intermediate_size=16,
-        projection_dim=8,
-        num_hidden_layers=2,
+        projection_dim=projection_dim,
+        num_hidden_layers=num_hidden_layers,
         num_attention_heads=2,
         max_position_embeddings=16,
         bos_token_id=tokenizer.bos_token_id,
@@ -93,16 +113,15 @@ def t5() -> dict[str, Any]:
     return {"tokenizer": tokenizer, "text_encoder": T5EncoderModel(config)}
 
 
-def vae(latent_channels: int = 4) -> AutoencoderKL:
+def vae(shift_factor: float | None = 0.0) -> AutoencoderKL:
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 2,
         up_block_types=("UpDecoderBlock2D",) * 2,
         block_out_channels=(8, 8),
         norm_num_groups=4,
-        latent_channels=latent_channels,
         sample_size=SIZE,
         scaling_factor=1.0,
-        shift_factor=0.0,
+        shift_factor=shift_factor,
     )
 
 
@@ -255,44 +274,11 @@ def save_text_to_image(folder: Path) -> None:
     """Write a StableDiffusionPipeline with random weights, always the same."""
     torch.manual_seed(0)
     tokenizer = transformers_tokenizer(16)
-    text_encoder = CLIPTextModel(
-        CLIPTextConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=8,
-            intermediate_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            max_position_embeddings=16,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-    )
-    vae = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
-        block_out_channels=(8, 8),
-        norm_num_groups=4,
-        sample_size=SIZE,
-        scaling_factor=1.0,
-    )
-    unet = UNet2DConditionModel(
-        sample_size=LATENT,
-        in_channels=4,
-        out_channels=4,
-        block_out_channels=(8,),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D",),
-        up_block_types=("CrossAttnUpBlock2D",),
-        cross_attention_dim=8,
-        attention_head_dim=2,
-        norm_num_groups=4,
-    )
     StableDiffusionPipeline(
-        vae=vae,
-        text_encoder=text_encoder,
+        text_encoder=CLIPTextModel(clip_text(tokenizer, num_hidden_layers=1, projection_dim=512)),
+        vae=vae(shift_factor=None),
         tokenizer=tokenizer,
-        unet=unet,
+        unet=unet(cross_attention_dim=8),
         scheduler=DPMSolverMultistepScheduler(beta_schedule="scaled_linear"),
         safety_checker=None,
         feature_extractor=None,

@@ -18,36 +18,28 @@ from PIL import Image
 from torch import nn
 from torch._dynamo.utils import counters
 
-from synset_factory import drawing, layout
+from synset_factory import layout
 from synset_factory.config import Shortcuts, load_common
 from synset_factory.errors import InputError
 from synset_factory.models.diffusers_pipeline import call_arguments, denoiser
 from synset_factory.models.host_scheduler import HostScheduler
 from synset_factory.models.text_to_image import TextToImage
 from synset_factory.provenance import drawn_by_model
-from synset_factory.records import ImageSettings
 from synset_factory.shard_writer import encode_jpeg
 from synset_factory.stages import generate
-from tests.tiny_models import PIPELINES, SIZE, add_safety_checker, save_pipeline, save_text_to_image
+from tests.tiny_models import (
+    IMAGE_SETTINGS,
+    PIPELINES,
+    SIZE,
+    add_safety_checker,
+    save_pipeline,
+    save_text_to_image,
+)
 
 REPOSITORY = Path(__file__).parents[2]
 WNID = "n01847000"
 STABLE_DIFFUSION = "stable_diffusion"
-SETTINGS = ImageSettings(
-    negative_prompt="",
-    guidance_scale=7.5,
-    steps=2,
-    scheduler="of_the_model",
-    height=SIZE,
-    width=SIZE,
-    dtype="float32",
-    compile=False,
-    safety_checker=False,
-    batch_size=3,
-    jpeg_quality=90,
-    generator="tiny",
-    recipe=drawing.RECIPE,
-)
+SETTINGS = replace(IMAGE_SETTINGS, scheduler="of_the_model", batch_size=3)
 
 
 @pytest.fixture(scope="module")

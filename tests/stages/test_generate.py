@@ -20,29 +20,13 @@ from synset_factory.errors import InputError
 from synset_factory.folder_digest import folder_digest
 from synset_factory.models.text_to_image import TextToImage
 from synset_factory.provenance import drawn_by_model
-from synset_factory.records import ImageSettings
 from synset_factory.shard_reader import read_index
 from synset_factory.stages import generate
-from tests.tiny_models import LATENT, SIZE, save_text_to_image
+from tests.tiny_models import IMAGE_SETTINGS, LATENT, save_text_to_image
 
 REPOSITORY = Path(__file__).parents[2]
 WNIDS = ["n01580077", "n01847000"]
 PROMPTS = {"n01580077": "jay", "n01847000": "drake"}
-SETTINGS = ImageSettings(
-    negative_prompt="",
-    guidance_scale=7.5,
-    steps=2,
-    scheduler="DPMSolverMultistepScheduler",
-    height=SIZE,
-    width=SIZE,
-    dtype="float32",
-    compile=False,
-    safety_checker=False,
-    batch_size=4,
-    jpeg_quality=90,
-    generator="tiny",
-    recipe=drawing.RECIPE,
-)
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +49,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model_folder: Path) -
         "synset": {"prompts": "synset", "guidance_scale": 7.5},
     }
     keys = ("steps", "height", "width", "dtype", "batch_size")
-    params["generate"] |= {key: getattr(SETTINGS, key) for key in keys}
+    params["generate"] |= {key: getattr(IMAGE_SETTINGS, key) for key in keys}
     layout.PARAMS.write_text(yaml.safe_dump(params))
     write_prompts(PROMPTS)
     return tmp_path
@@ -261,7 +245,7 @@ def test_every_image_tells_which_model_drew_it(
 
 
 def draw(folder: Path, prompts: list[str], seeds: list[int], **changes: Any) -> list[bytes]:
-    model = TextToImage(folder, replace(SETTINGS, **changes), "cpu")
+    model = TextToImage(folder, replace(IMAGE_SETTINGS, **changes), "cpu")
     return model.draw_jpegs(prompts, seeds)
 
 
@@ -275,7 +259,9 @@ def test_the_noise_is_the_seeds_alone_and_guidance_doubles_the_batch(model_folde
     seen: list[torch.Tensor] = []
     for guidance_scale, copies in ((7.5, 2), (1.0, 1)):
         seen.clear()
-        model = TextToImage(model_folder, replace(SETTINGS, guidance_scale=guidance_scale), "cpu")
+        model = TextToImage(
+            model_folder, replace(IMAGE_SETTINGS, guidance_scale=guidance_scale), "cpu"
+        )
         model.pipe.unet.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
         model.draw(["jay", "drake"], [5, 6])
         noise = [
@@ -284,7 +270,7 @@ def test_the_noise_is_the_seeds_alone_and_guidance_doubles_the_batch(model_folde
         ]
         expected = torch.cat(noise * copies) * model.pipe.scheduler.init_noise_sigma
         assert torch.equal(seen[0], expected)
-        assert len(seen) == SETTINGS.steps
+        assert len(seen) == IMAGE_SETTINGS.steps
 
 
 def test_prompt_seed_and_guidance_scale_change_the_picture(model_folder: Path) -> None:
@@ -331,7 +317,7 @@ def test_unknown_settings_are_named(
     model_folder: Path, changes: dict[str, Any], sentence: str
 ) -> None:
     with pytest.raises(InputError, match=sentence):
-        TextToImage(model_folder, replace(SETTINGS, **changes), "cpu")
+        TextToImage(model_folder, replace(IMAGE_SETTINGS, **changes), "cpu")
 
 
 def test_an_unknown_set_and_a_missing_model_are_named(
