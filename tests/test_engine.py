@@ -137,6 +137,19 @@ def test_whatever_was_computed_before_an_error_or_ctrl_c_comes_out_first(
     assert came == [0, 1, 4, 9, 16]
 
 
+@pytest.mark.parametrize("workers", [1, 5])
+def test_an_error_of_the_tasks_is_raised_after_the_results_of_those_that_came(workers: int) -> None:
+    def torn() -> Iterator[int | None]:
+        yield from [None, 3, 4, None, 5]
+        raise OSError("a donor cannot be read")
+
+    came: list[int | None] = []
+    with pytest.raises(OSError, match="a donor cannot be read"):
+        for result in squares(torn(), Squares(), workers):
+            came.append(result)
+    assert came == [None, 9, 16, None, 25]
+
+
 @pytest.mark.parametrize("step", ["prepare", "finish"])
 def test_an_error_beside_the_model_is_raised_in_its_tasks_turn(step: str) -> None:
     worker = Squares()

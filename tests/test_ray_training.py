@@ -3,6 +3,7 @@
 Two nodes on this machine, which share no folder that the code knows of.
 """
 
+import errno
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import pandas as pd
 import psutil
 import pytest
 import torch
-from torch import nn
+from torch import distributed, nn
 
 from synset_factory import layout, trainings
 from synset_factory.checkpoints import Checkpoints, FileStore
@@ -63,6 +64,30 @@ class KillingStore:
         if first:
             os.kill(trainers()[-1].pid, signal.SIGKILL)
             self.path.with_suffix(".killed").touch()
+
+
+@dataclass(frozen=True)
+class InterruptingStore:
+    """Sends Ctrl-C to the run when the first checkpoint comes."""
+
+    run: int  # its process
+
+    def read(self) -> None:
+        return None
+
+    def write(self, content: bytes) -> None:
+        os.kill(self.run, signal.SIGINT)
+
+
+@dataclass(frozen=True)
+class FullStore:
+    """There is no room for a checkpoint."""
+
+    def read(self) -> None:
+        return None
+
+    def write(self, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "checkpoint")
 
 
 def trainers() -> list[psutil.Process]:
@@ -161,18 +186,24 @@ def test_one_process_of_a_cluster_trains_the_very_bytes(common: Common) -> None:
         assert torch.equal(value, expected[name])
 
 
+def test_ctrl_c_interrupts_a_training_and_means_the_same_afterwards(common: Common) -> None:
+    alone = replace(common, run=replace(common.run, replicas=1))
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train_there(replace(PLAIN, epochs=10**6), alone, InterruptingStore(os.getpid()))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 class Retrier:
     """Runs the work in this process, twice if it fails, as Ray Train does with others."""
 
     def __init__(self, work: Callable[[Any], None], train_loop_config: Any, **_: object) -> None:
         self.work, self.config = work, train_loop_config
-        self.failures = 0
 
     def fit(self) -> None:
         try:
             self.work(self.config)
-        except InputError:
-            self.failures += 1
+        except Exception:
             self.work(self.config)  # knows by now that it is of no use
 
 
@@ -184,14 +215,57 @@ class Alone:
         return 1
 
 
-def test_a_loss_that_breaks_there_is_told_once_in_a_sentence(
-    common: Common, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     from synset_factory import ray_training
 
     monkeypatch.setattr(ray_training, "TorchTrainer", Retrier)
     monkeypatch.setattr("ray.train.get_context", Alone)
     monkeypatch.setattr(ray_training, "get_device", lambda: "cpu")
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_full_disk_of_the_run_is_its_own_error_after_one_attempt(common: Common) -> None:
+    with pytest.raises(OSError, match="No space left") as raised:
+        train_there(PLAIN, common, FullStore())
+    assert raised.value.errno == errno.ENOSPC  # for which the stage has a sentence
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_fault_of_ours_is_told_with_its_traceback_after_one_attempt(
+    common: Common, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from synset_factory import ray_training
+
+    attempts = []
+
+    def faulty(*_: object, **__: object) -> None:
+        attempts.append(1)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(ray_training, "train", faulty)
+    store = FileStore(Path("faulty.safetensors").absolute())
+    with pytest.raises(RuntimeError, match=r"(?s)seed 0, a process on .*in faulty.*ZeroDivision"):
+        train_there(PLAIN, common, store)
+    assert len(attempts) == 1
+
+
+def test_only_what_a_lost_process_may_leave_to_the_others_is_tried_again() -> None:
+    from ray.exceptions import ObjectLostError, RayTaskError
+
+    from synset_factory.ray_training import is_final
+
+    of_home = RayTaskError("keep", "traceback", OSError(errno.ENOSPC, "No space left on device"))
+    for ours in (InputError(""), KeyError(""), OSError(), torch.OutOfMemoryError(""), of_home):
+        assert is_final(ours, 1) and is_final(ours, 2)
+    for shared in (RuntimeError("peer"), distributed.DistBackendError("peer")):
+        assert is_final(shared, 1) and not is_final(shared, 2)
+    lost = ObjectLostError("00", None, "")
+    assert not is_final(lost, 1) and not is_final(lost, 2)
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_loss_that_breaks_there_is_told_once_in_a_sentence(common: Common) -> None:
     store = FileStore(Path("broken.safetensors").absolute())
     with pytest.raises(InputError, match="disamb seed 0: the loss is"):
         train_there(replace(SETTINGS, optimizer="sgd", learning_rate=1e30), common, store)
@@ -223,6 +297,24 @@ def test_libraries_of_other_versions_are_refused(
     store = FileStore(Path("other.safetensors").absolute())
     with pytest.raises(InputError, match=r"has timm .*, but the machine of the run 0\.1: install"):
         train_there(PLAIN, alone, store)
+
+
+def test_images_of_another_set_are_deleted_unless_it_is_trained_at_the_time(tmp_path: Path) -> None:
+    from synset_factory.ray_training import drop_others, held
+
+    own, used, done = folders = [tmp_path / name for name in ("own", "used", "done")]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "n1.tar").touch()
+    with held(own), held(used), held(used):
+        with held(done):
+            pass
+        drop_others(own)
+        assert (own / "n1.tar").exists() and (used / "n1.tar").exists() and not done.exists()
+        drop_others(used)
+        assert (own / "n1.tar").exists()
+    drop_others(own)
+    assert own.exists() and not used.exists()
 
 
 @pytest.mark.parametrize("column", ["tar", "offset", "size", "sha256"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -10,9 +11,18 @@ import yaml
 from synset_factory import layout
 from synset_factory.errors import InputError
 from synset_factory.set_stage import begin_set_stage
+from synset_factory.stages import (
+    ambiguity,
+    classifier_embed,
+    classifier_space,
+    clip_tables,
+    compare,
+    evaluate,
+)
 
 REPOSITORY = Path(__file__).parents[1]
 THREADS = 3
+HERE = [ambiguity, classifier_embed, classifier_space, clip_tables, compare, evaluate]
 
 
 @pytest.fixture(autouse=True)
@@ -25,9 +35,11 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def begin(monkeypatch: pytest.MonkeyPatch, name: str, *, natural: bool) -> str:
+def begin(
+    monkeypatch: pytest.MonkeyPatch, name: str, *, natural: bool, by_engine: bool = False
+) -> str:
     monkeypatch.setattr("sys.argv", ["stage", name])
-    return begin_set_stage("A stage.", natural=natural)[0]
+    return begin_set_stage("A stage.", natural=natural, by_engine=by_engine)[0]
 
 
 def test_a_set_of_params_is_accepted_and_the_threads_are_pinned(
@@ -62,14 +74,30 @@ def test_a_device_or_a_number_of_workers_that_cannot_be_had_is_named(
         begin(monkeypatch, "disamb25", natural=False)
 
 
-def test_the_machine_of_the_run_needs_no_gpu_where_others_do_the_work(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def gpus_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Params that ask for the GPUs of a cluster, on a machine without one."""
     params = yaml.safe_load(layout.PARAMS.read_text(encoding="utf-8"))
     params["run"] |= {"engine": "ray", "device": "cuda", "address": "10.0.0.1:6379"}
     layout.PARAMS.write_text(yaml.safe_dump(params), encoding="utf-8")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    assert begin(monkeypatch, "disamb25", natural=False) == "disamb25"
+
+
+@pytest.mark.usefixtures("gpus_elsewhere")
+def test_the_machine_of_the_run_needs_no_gpu_where_others_do_the_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert begin(monkeypatch, "disamb25", natural=False, by_engine=True) == "disamb25"
+
+
+@pytest.mark.usefixtures("gpus_elsewhere")
+@pytest.mark.parametrize("stage", HERE, ids=lambda stage: stage.__name__.rpartition(".")[2])
+def test_a_stage_that_works_in_its_own_process_asks_for_the_gpu_before_all_else(
+    stage: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["stage", "disamb25"])
+    with pytest.raises(InputError, match="finds 0 CUDA devices here, where this stage does its"):
+        stage.main()
 
 
 def test_an_unknown_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,8 +55,8 @@ def run_tasks(
     comes back as None in its turn, and where there is no other no model is loaded and no cluster
     started.
 
-    Tasks are taken no further ahead than keeps the copies at work. If one fails, what came before
-    it is yielded first.
+    Tasks are taken no further ahead than keeps the copies at work. If one fails, or `tasks` raises
+    an error where the next was to come, what came before it is yielded first.
 
     Raises InputError as `make_worker` and the workers do; with Ray also if no cluster can be had,
     none of its nodes suits, or copies are lost over and over.
@@ -68,7 +68,8 @@ def run_tasks(
         yield None
     else:
         return
-    remaining = chain([task], tasks)
+    faults: list[Exception] = []
+    remaining = chain([task], _until_fault(tasks, faults))
     if common.run.engine == RAY:
         # Imported here: it starts with what imports Ray, which need not be installed.
         from synset_factory.ray_engine import run_on_ray
@@ -76,6 +77,16 @@ def run_tasks(
         yield from run_on_ray(make_worker, folder, remaining, common)
     else:
         yield from _run_here(make_worker(folder), remaining, common)
+    if faults:
+        raise faults[0]
+
+
+def _until_fault(tasks: Iterable[Task | None], faults: list[Exception]) -> Iterator[Task | None]:
+    """Yield the tasks; an error of theirs is their end, and kept for when its turn comes."""
+    try:
+        yield from tasks
+    except Exception as error:
+        faults.append(error)
 
 
 def _run_here(

@@ -7,13 +7,16 @@ user, and a lost process or machine costs what came after the last checkpoint.
 Import it within `ray_cluster`: Ray reads its settings when it is imported.
 """
 
+import fcntl
 import shutil
+import signal
 import socket
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +30,7 @@ import torch
 from filelock import FileLock
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from torch import distributed
 from tqdm import tqdm
 
 from synset_factory import layout
@@ -79,7 +83,8 @@ def train_on_cluster(
     """Train with `run.replicas` processes until `checkpoints` has the finished training.
 
     Raises InputError as `train` does, if the cluster has too few devices, or if it loses
-    processes again and again.
+    processes again and again; OSError if a checkpoint cannot be kept; RuntimeError, with the
+    traceback of the process, for any other error of the work itself.
     """
     _check_devices(common)
     here = ray.get_runtime_context().get_node_id()
@@ -104,7 +109,7 @@ def train_on_cluster(
 
 
 def _fit(task: _Task) -> None:
-    """Let Ray Train run the processes. Raises InputError if one of them did, or they are lost."""
+    """Let Ray Train run the processes, again when one is lost. Raises as `train_on_cluster`."""
     common = task.common
     is_cuda = torch.device(common.run.device).type == "cuda"
     with tempfile.TemporaryDirectory() as folder:  # Ray Train wants one; nothing of ours is there
@@ -123,17 +128,43 @@ def _fit(task: _Task) -> None:
             ),
         )
         try:
-            trainer.fit()
+            with _own_ctrl_c():
+                trainer.fit()
         except ray.train.TrainingFailedError as error:
-            if not ray.get(task.home.refused.remote()):
+            if not ray.get(task.home.final.remote()):
+                if _tells_of_no_loss(error):
+                    raise
                 raise InputError(
                     f"{task.label}: Ray lost a process {FAILURES + 1} times, at last by: "
                     f"{str(error).strip().splitlines()[-1]}. `dvc repro` goes on after the last "
                     "checkpoint."
                 ) from error
-    refused = ray.get(task.home.refused.remote())
-    if refused:
-        raise InputError(refused)
+    final = ray.get(task.home.final.remote())
+    if final:
+        raise final
+
+
+@contextmanager
+def _own_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C mean in Ray Train what it means elsewhere, and afterwards too.
+
+    Ray Train takes the signal for itself, keeps it, and ends the process as if all were done.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _tells_of_no_loss(failed: ray.train.TrainingFailedError) -> bool:
+    """Whether nothing but what `is_final` let pass ended the last attempt: a fault of ours, then,
+    which keeps its traceback.
+    """
+    errors = getattr(failed, "worker_failures", {}).values()
+    return bool(errors) and all(isinstance(error, RuntimeError) for error in errors)
 
 
 def _needs(common: Common) -> dict[str, float]:
@@ -168,21 +199,28 @@ class _Home(Courier):
     def __init__(self, shards: Path, store: Store) -> None:
         super().__init__(shards)
         self.store = store
-        self.refusal = ""
+        self.writing = threading.Lock()
+        self.error: Exception | None = None
         self.text = ""
 
     def checkpoint(self) -> bytes | None:
         return self.store.read()
 
     def keep(self, content: bytes) -> None:
-        self.store.write(content)
+        # What a lost process has sent may still be written when another one's comes.
+        with self.writing:
+            try:
+                self.store.write(content)
+            except OSError as error:  # a full disk: as if the run itself had written
+                self.give_up(error)
+                raise
 
-    def refuse(self, sentence: str) -> None:
-        """Keep the sentence of an InputError, which no other attempt would mend."""
-        self.refusal = sentence
+    def give_up(self, error: Exception) -> None:
+        """Keep the first error that no other attempt would mend."""
+        self.error = self.error or error
 
-    def refused(self) -> str:
-        return self.refusal
+    def final(self) -> Exception | None:
+        return self.error
 
     def show(self, text: str) -> None:
         """Keep what a progress bar has written since the last look."""
@@ -254,53 +292,97 @@ class _HomeScreen:
 def _work(config: dict[str, _Task]) -> None:
     """Train as one of the processes."""
     task = config["task"]
-    if ray.get(task.home.refused.remote()):
-        return
+    if ray.get(task.home.final.remote()):
+        return  # Ray Train would try again what no other attempt mends
     pin_threads(task.common)  # Ray sets its own number, and bytes depend on it
     context = ray.train.get_context()
     try:
         check_versions(task.versions)
         index = ray.get(task.index)
-        train(
-            JpegDataset(task.image_set, index, root=_images(task, index)),
-            task.class_names,
-            task.settings,
-            task.seed,
-            device=str(get_device()),
-            workers=task.common.run.workers,
-            label=task.label,
-            checkpoints=replace(task.checkpoints, store=_HomeStore(task.home)),
-            share=Share(rank=context.get_world_rank(), processes=context.get_world_size()),
-            screen=_HomeScreen(task.home),
-        )
-    except InputError as error:
-        ray.get(task.home.refuse.remote(str(error)))
+        with _images(task, index) as root:
+            train(
+                JpegDataset(task.image_set, index, root=root),
+                task.class_names,
+                task.settings,
+                task.seed,
+                device=str(get_device()),
+                workers=task.common.run.workers,
+                label=task.label,
+                checkpoints=replace(task.checkpoints, store=_HomeStore(task.home)),
+                share=Share(rank=context.get_world_rank(), processes=context.get_world_size()),
+                screen=_HomeScreen(task.home),
+            )
+    except Exception as error:
+        if is_final(error, context.get_world_size()):
+            ray.get(task.home.give_up.remote(_told(error, task.label)))
         raise  # the others may wait for this one: it must be seen to end
 
 
-def _images(task: _Task, index: pd.DataFrame) -> Path:
-    """Return a folder of this node with the set's tars, fetched if need be."""
+def is_final(error: Exception, processes: int) -> bool:
+    """Whether an error is of the work itself, which another attempt would not mend.
+
+    When a process is lost, the others get a plain RuntimeError or one of torch.distributed. Of
+    ours may be one as well: it is then told after some attempts in vain.
+    """
+    if isinstance(error, ray.exceptions.RayError):  # of our own actor's work, else of a loss
+        return isinstance(error, ray.exceptions.RayTaskError)
+    of_a_loss = type(error) is RuntimeError or isinstance(error, distributed.DistError)
+    return processes == 1 or not of_a_loss
+
+
+def _told(error: Exception, label: str) -> Exception:
+    """Return an error so that its traceback is told on the machine of the run as well."""
+    if isinstance(error, InputError):
+        return error
+    return RuntimeError(f"{label}, a process on {socket.gethostname()}:\n{traceback.format_exc()}")
+
+
+@contextmanager
+def _images(task: _Task, index: pd.DataFrame) -> Iterator[Path]:
+    """Give a folder of this node with the set's tars, fetched if need be, and there to the end."""
     if ray.get_runtime_context().get_node_id() == task.home_node:
-        return task.shards
+        yield task.shards
+        return
     folder = Path.home() / IMAGES / task.owner / tars_digest(index)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / "lock"):  # one process of a node fetches for all
-            for other in folder.parent.iterdir():
-                if other.is_dir() and other != folder:
-                    shutil.rmtree(other)  # a clone trains on one set at a time
-            missing = [tar for tar in index["tar"].unique() if not (folder / tar).exists()]
-            bar = tqdm(missing, desc="images", unit="tar", file=_HomeScreen(task.home))
-            for tar in bar:
-                _fetch(task.home, tar, folder / tar)
-    except ray.exceptions.RayError:  # some are OSErrors too, of the machine of the run
-        raise
-    except OSError as error:
-        raise InputError(
-            f"{socket.gethostname()}: images of {task.image_set} cannot be written to "
-            f"{folder} ({error}); make room there."
-        ) from None
-    return folder
+    with ExitStack() as stack:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(held(folder))
+            _fetch_missing(task, index, folder)
+        except ray.exceptions.RayError:  # some are OSErrors too, of the machine of the run
+            raise
+        except OSError as error:
+            raise InputError(
+                f"{socket.gethostname()}: images of {task.image_set} cannot be written to "
+                f"{folder} ({error}); make room there."
+            ) from None
+        yield folder
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a folder from `drop_others`, by a lock that this process cannot outlive."""
+    with folder.with_suffix(".lock").open("a+") as stream:
+        fcntl.flock(stream, fcntl.LOCK_SH)
+        yield
+
+
+def drop_others(folder: Path) -> None:
+    """Delete the folders beside one, but none that is held: another set is trained there now."""
+    for other in folder.parent.iterdir():
+        if other.is_dir() and other != folder:
+            with other.with_suffix(".lock").open("a+") as stream, suppress(BlockingIOError):
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(other)
+
+
+def _fetch_missing(task: _Task, index: pd.DataFrame, folder: Path) -> None:
+    """Fetch the set's tars that are not in a folder; other sets' make room."""
+    with FileLock(folder.parent / "lock"):  # one process of a node fetches for all
+        drop_others(folder)
+        missing = [tar for tar in index["tar"].unique() if not (folder / tar).exists()]
+        for tar in tqdm(missing, desc="images", unit="tar", file=_HomeScreen(task.home)):
+            _fetch(task.home, tar, folder / tar)
 
 
 def tars_digest(index: pd.DataFrame) -> str:

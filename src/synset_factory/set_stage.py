@@ -9,10 +9,13 @@ from synset_factory.errors import InputError
 from synset_factory.layout import PARAMS
 
 
-def begin_set_stage(description: str | None, *, natural: bool) -> tuple[str, Common]:
+def begin_set_stage(
+    description: str | None, *, natural: bool, by_engine: bool
+) -> tuple[str, Common]:
     """Read the set's name from the command line and the common part of params.yaml.
 
-    Pins the number of torch's threads. `natural` says whether the stage serves the natural set.
+    Pins the number of torch's threads. `natural` says whether the stage serves the natural set,
+    `by_engine` what it says to check_run.
     Raises InputError for a set that params.yaml does not name, data of another world, or what
     check_run raises it for.
     """
@@ -23,18 +26,22 @@ def begin_set_stage(description: str | None, *, natural: bool) -> tuple[str, Com
     common = load_common()
     claim_world(common.world)
     require_set(name, common, natural=natural)
-    check_run(common)
+    check_run(common, by_engine=by_engine)
     pin_threads(common)
     return name, common
 
 
-def check_run(common: Common) -> None:
-    """Raise InputError if the workers are too few or the device is not on this machine."""
+def check_run(common: Common, *, by_engine: bool) -> None:
+    """Raise InputError if the workers are too few, or the device is not where it is needed.
+
+    That is this machine, unless the work is done `by_engine`, not in this process, and the engine
+    is a Ray cluster of other machines.
+    """
     run = common.run
     if run.workers < 0:
         raise InputError(f"{PARAMS}: run.workers is {run.workers}: it must be at least 0.")
-    if run.engine == RAY and run.address:
-        return  # the work is done on other machines
+    if by_engine and run.engine == RAY and run.address:
+        return  # the cluster itself says what it lacks
     try:
         device = torch.device(run.device)
     except RuntimeError:
@@ -44,7 +51,7 @@ def check_run(common: Common) -> None:
     if device.type == "cuda" and torch.cuda.device_count() <= (device.index or 0):
         raise InputError(
             f"{PARAMS}: run.device is {device}, but torch finds {torch.cuda.device_count()} CUDA "
-            "devices here: write cpu."
+            "devices here, where this stage does its work: write cpu."
         )
 
 

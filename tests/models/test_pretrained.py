@@ -1,5 +1,6 @@
 """A classifier that others have trained answers as it did, among the classes it is asked for."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -58,4 +59,25 @@ def test_a_classifier_of_other_classes_is_refused(tmp_path: Path) -> None:
     model = timm.create_model("test_resnet", num_classes=10)
     timm.models.save_for_hf(model, tmp_path, safe_serialization=True)
     with pytest.raises(InputError, match=r"is no classifier of ImageNet's 1,000 classes"):
+        pretrained_classifier(tmp_path, CHOSEN, NAMES)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("model.safetensors", b"\x08"), ("config.json", b"{"), ("config.json", b"{}")],
+)
+def test_a_damaged_one_is_told_in_a_sentence(
+    file: str, content: bytes, folder: Path, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "model"
+    shutil.copytree(folder, damaged)
+    (damaged / file).write_bytes(content)
+    with pytest.raises(InputError, match=r"model holds no classifier .*: fetch the classifier"):
+        pretrained_classifier(damaged, CHOSEN, NAMES)
+    with pytest.raises(InputError, match=r"model holds no classifier .*: train the classifier"):
+        classifier.load(damaged)
+
+
+def test_a_missing_one_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"config\.json is missing: fetch the classifier"):
         pretrained_classifier(tmp_path, CHOSEN, NAMES)

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -333,14 +334,36 @@ def break_off_as_one_of_two(rank: int, folder: Path) -> None:
     (folder / f"same{rank}").touch()
 
 
-def test_a_break_changes_no_bit_of_what_two_processes_train(tmp_path: Path) -> None:
+def as_two(work: Callable[[int, Path], None], folder: Path) -> None:
+    """Let two processes do a work each as one of the ranks."""
     fork = multiprocessing.get_context("fork")
-    pair = [fork.Process(target=break_off_as_one_of_two, args=(i, tmp_path)) for i in (0, 1)]
+    pair = [fork.Process(target=work, args=(rank, folder)) for rank in (0, 1)]
     for process in pair:
         process.start()
     for process in pair:
         process.join()
+
+
+def test_a_break_changes_no_bit_of_what_two_processes_train(tmp_path: Path) -> None:
+    as_two(break_off_as_one_of_two, tmp_path)
     assert (tmp_path / "same0").exists()
+
+
+def read_another_checkpoint_each(rank: int, folder: Path) -> None:
+    meeting = f"file://{folder / 'meeting'}"
+    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+    kept = Kept()
+    trained(checkpoints=every_epoch(kept))
+    share, own = Share(rank=rank, processes=2), Kept(kept.contents[rank])
+    settings = replace(SETTINGS, micro_batch_size=SETTINGS.batch_size // 2)
+    with pytest.raises(RuntimeError, match="Some processes begin after epoch 1, others after 2"):
+        trained(settings, checkpoints=every_epoch(own), share=share)
+    (folder / f"refused{rank}").touch()
+
+
+def test_processes_that_have_read_different_checkpoints_do_not_begin(tmp_path: Path) -> None:
+    as_two(read_another_checkpoint_each, tmp_path)
+    assert (tmp_path / "refused0").exists() and (tmp_path / "refused1").exists()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

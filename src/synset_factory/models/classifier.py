@@ -25,6 +25,8 @@ from tqdm import tqdm
 from synset_factory.errors import InputError
 from synset_factory.whole_files import whole_folder
 
+WEIGHTS = "model.safetensors"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSettings:
@@ -112,13 +114,28 @@ def save(model: nn.Module, folder: Path) -> None:
 def load(folder: Path) -> nn.Module:
     """Return the classifier that `save` wrote, ready to predict, on the CPU.
 
-    Raises InputError if the folder holds none.
+    Raises InputError if the folder holds none, or a damaged one.
     """
-    for name in ("config.json", "model.safetensors"):
+    return read(folder, "train the classifier with `dvc repro`").eval()
+
+
+def read(folder: Path, remedy: str, **changes: Any) -> nn.Module:
+    """Return the classifier in `folder`, as timm saves one, on the CPU.
+
+    Weights are read as safetensors, never as a pickle, and no code comes with them. `changes` are
+    what timm.create_model is given besides. Raises InputError, which ends in `remedy`, if there is
+    none or it is damaged.
+    """
+    for name in ("config.json", WEIGHTS):
         if not (folder / name).exists():
-            raise InputError(f"{folder / name} is missing: train the classifier with `dvc repro`.")
-    model: nn.Module = timm.create_model(f"local-dir:{folder}", pretrained=True)
-    return model.eval()
+            raise InputError(f"{folder / name} is missing: {remedy}.")
+    try:
+        model: nn.Module = timm.create_model(f"local-dir:{folder}", pretrained=True, **changes)
+    except (KeyError, OSError, RuntimeError, ValueError, SafetensorError) as error:
+        raise InputError(
+            f"{folder} holds no classifier of timm that can be read ({error}): {remedy}."
+        ) from None
+    return model
 
 
 def class_names(model: nn.Module) -> list[str]:

@@ -7,18 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import timm
 import torch
-from safetensors import SafetensorError
 from timm.data import create_transform, resolve_model_data_config
-from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from synset_factory.errors import InputError
+from synset_factory.models import classifier
 from synset_factory.shard_reader import JpegDataset
 
-WEIGHTS = "model.safetensors"
+REMEDY = (
+    "`dvc repro` makes or fetches the classifiers that params.yaml names; or name another folder "
+    "in classifier_embed.model"
+)
 
 
 class Penultimate:
@@ -27,10 +28,9 @@ class Penultimate:
     def __init__(self, folder: Path, device: str) -> None:
         """Load the classifier in `folder`, as timm saves one.
 
-        Weights are read as safetensors, never as a pickle, and no code comes with them.
         Raises InputError if there is none, or none whose weights are safetensors.
         """
-        model = _load(folder)
+        model = classifier.read(folder, REMEDY, num_classes=0)
         # timm's own way with pictures for this model.
         self.preprocess = create_transform(**resolve_model_data_config(model))
         self.model = model.to(device).to(memory_format=torch.channels_last).eval()
@@ -51,20 +51,3 @@ class Penultimate:
             if not features.isfinite().all():
                 raise InputError(f"{label}: the classifier gives NaN or infinity; name another.")
             yield features.cpu().numpy()
-
-
-def _load(folder: Path) -> nn.Module:
-    for name in ("config.json", WEIGHTS):
-        if not (folder / name).exists():
-            raise InputError(
-                f"{folder / name} is missing: `dvc repro` makes or fetches the classifiers that "
-                "params.yaml names; or name another folder in classifier_embed.model."
-            )
-    try:
-        model: nn.Module = timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0)
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise InputError(
-            f"The classifier in {folder} cannot be read from {WEIGHTS} ({error}): fetch or train "
-            "it again, or name another folder in classifier_embed.model."
-        ) from None
-    return model

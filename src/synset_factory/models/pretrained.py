@@ -22,15 +22,12 @@ def pretrained_classifier(
     to have; class_names: their names. Of the last layer the rows of other classes are left out,
     which is what a choice among these classes alone comes to.
 
-    Raises InputError if there is no classifier, or none of 1,000 classes.
+    Raises InputError if there is no classifier, or a damaged one, or none of 1,000 classes.
     """
-    for file in ("config.json", "model.safetensors"):
-        if not (folder / file).exists():
-            raise InputError(
-                f"{folder / file} is missing: fetch the classifier with `dvc repro fetch_models`, "
-                "or name another in train.natural_from."
-            )
-    model: Any = classifier.load(folder)  # timm's, which has more than a module
+    remedy = (
+        "fetch the classifier with `dvc repro fetch_models`, or name another in train.natural_from"
+    )
+    model: Any = classifier.read(folder, remedy)  # timm's, which has more than a module
     name = model.pretrained_cfg["classifier"]
     last = model.get_submodule(name) if isinstance(name, str) else None
     if not isinstance(last, nn.Linear) or last.out_features != IMAGENET_CLASSES:

@@ -60,7 +60,8 @@ def train(
 
     Raises InputError if timm does not know a name in `settings` or cannot have what it names here,
     if sizes do not fit (the images, a batch, its micro-batches, the processes), or if the loss or
-    a weight is no longer a finite number.
+    a weight is no longer a finite number. Raises RuntimeError if processes have read different
+    checkpoints.
     """
     _check(settings, share, label)
     steps = len(dataset) // settings.batch_size  # an epoch
@@ -73,6 +74,8 @@ def train(
     known = checkpoints.read() if checkpoints else None
     if known:
         training.restore(known)
+    if share.processes > 1:
+        _check_together(training)
     if training.epochs < settings.epochs:
         batches = training_batches(
             dataset,
@@ -190,6 +193,19 @@ class _Training:
         _restore_by_name(self.optimizer, values)
         self.scaler.load_state_dict(known.facts["scaler"])
         self.epochs = known.epochs
+
+
+def _check_together(training: _Training) -> None:
+    """Raise RuntimeError, in all processes, if they do not all begin with the same epoch.
+
+    Each reads the checkpoint for itself, and one of an attempt that was broken off may still have
+    been on its way meanwhile: that passes, so it is no InputError.
+    """
+    ends = torch.tensor([training.epochs, -training.epochs], device=training.device)
+    distributed.all_reduce(ends, op=distributed.ReduceOp.MAX)
+    last, first = ends[0].item(), -ends[1].item()
+    if first != last:
+        raise RuntimeError(f"Some processes begin after epoch {first}, others after {last}.")
 
 
 def _run_epochs(

@@ -49,7 +49,7 @@ def main() -> None:
     common = load_common()
     claim_world(common.world)
     config = load_section(AmbiguityConfig, "ambiguity")
-    check_run(common)
+    check_run(common, by_engine=False)
     pin_threads(common)
     index = first_images(read_index(SYNSET, TRAIN), config.images)
     tables = classifier_outcomes(NATURAL, SYNSET, index, config.batch_size, common.run)

@@ -133,7 +133,7 @@ def main() -> None:
     claim_world(common.world)
     config = load_section(AppendixBConfig, "appendix_b")
     names = load_section(QueriesConfig, "queries").appendix_b.names
-    check_run(common)
+    check_run(common, by_engine=True)
     pin_threads(common)
 
     references = read_source(REFERENCES, TRAIN)

@@ -24,7 +24,7 @@ class ClassifierEmbedConfig:
 
 
 def main() -> None:
-    name, common = begin_set_stage(__doc__, natural=True)
+    name, common = begin_set_stage(__doc__, natural=True, by_engine=False)
     config = load_section(ClassifierEmbedConfig, "classifier_embed")
 
     model = Penultimate(Path(config.model), common.run.device)

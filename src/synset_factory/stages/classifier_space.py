@@ -15,6 +15,7 @@ from synset_factory.embedding_files import IMAGE, Embeddings, read_file
 from synset_factory.errors import run_main
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
+from synset_factory.set_stage import check_run
 from synset_factory.table_rows import (
     Asked,
     ClipTablesConfig,
@@ -69,6 +70,7 @@ def all_rows(seed: int, memory: float, device: str) -> dict[str, Row | Undefined
 def main() -> None:
     common = load_common()
     claim_world(common.world)
+    check_run(common, by_engine=False)
     comparing = load_section(ClipTablesConfig, "clip_tables")
     rows = all_rows(common.seed, comparing.memory, common.run.device)
     write_rows(layout.CLASSIFIER_SPACE, rows)

@@ -20,6 +20,7 @@ from synset_factory.embedding_files import IMAGE, Embeddings
 from synset_factory.errors import InputError, run_main
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
+from synset_factory.set_stage import check_run
 from synset_factory.table_rows import (
     Asked,
     ClipTablesConfig,
@@ -140,6 +141,7 @@ def averages(rows: Iterable[Row | Undefined]) -> Row | Undefined:
 def main() -> None:
     common = load_common()
     claim_world(common.world)
+    check_run(common, by_engine=False)
     config = load_section(ClipTablesConfig, "clip_tables")
     distances = distance_rows(PAPER_SETS, read_images)
     write_rows(layout.CENTROID_DISTANCE, distances)

@@ -15,6 +15,7 @@ from synset_factory.embedding_files import IMAGE, PROMPT, Embeddings
 from synset_factory.errors import run_main
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
+from synset_factory.set_stage import check_run
 from synset_factory.table_rows import (
     Asked,
     ClipTablesConfig,
@@ -84,6 +85,7 @@ def set_rows(image_set: str, seed: int, memory: float, device: str) -> dict[str,
 def main() -> None:
     common = load_common()
     claim_world(common.world)
+    check_run(common, by_engine=False)
     config = load_section(ClipTablesConfig, "clip_tables")
     rows = {
         f"{image_set}/{name}": row

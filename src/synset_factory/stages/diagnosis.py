@@ -267,7 +267,7 @@ def class_names(classes: list[ClassPrompts], labels: dict[str, int], recipe: str
 def main() -> None:
     common = load_common()
     claim_world(common.world)
-    check_run(common)
+    check_run(common, by_engine=True)
     pin_threads(common)
     config = load_section(DiagnosisConfig, "diagnosis")
     words = read_words(Path(config.vocabulary))

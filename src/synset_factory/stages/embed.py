@@ -40,7 +40,7 @@ def distinct_prompts(rows: pd.DataFrame, index: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
-    name, common = begin_set_stage(__doc__, natural=True)
+    name, common = begin_set_stage(__doc__, natural=True, by_engine=True)
     config = load_section(EmbedConfig, "embed")
 
     index = read_index(name)

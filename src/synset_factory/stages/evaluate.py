@@ -27,7 +27,7 @@ class EvaluateConfig:
 
 
 def main() -> None:
-    name, common = begin_set_stage(__doc__, natural=True)
+    name, common = begin_set_stage(__doc__, natural=True, by_engine=False)
     config = load_section(EvaluateConfig, "evaluate")
     tables = [
         outcomes

@@ -47,7 +47,7 @@ def generate_set(name: str) -> None:
 
 
 def main() -> None:
-    name, _ = begin_set_stage(__doc__, natural=False)
+    name, _ = begin_set_stage(__doc__, natural=False, by_engine=True)
     generate_set(name)
 
 

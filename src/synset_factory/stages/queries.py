@@ -125,7 +125,7 @@ def make_queries(common: Common) -> None:
 def main() -> None:
     common = load_common()
     claim_world(common.world)
-    check_run(common)
+    check_run(common, by_engine=True)
     pin_threads(common)
     make_queries(common)
 

@@ -65,7 +65,7 @@ def train_all(name: str, index: pd.DataFrame, config: TrainConfig, common: Commo
 
 
 def main() -> None:
-    name, common = begin_set_stage(__doc__, natural=True)
+    name, common = begin_set_stage(__doc__, natural=True, by_engine=True)
     config = load_section(TrainConfig, "train")
 
     index = read_index(name, TRAIN)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from timm.data.auto_augment import rand_augment_transform
 
 from synset_factory import layout
 from synset_factory.commands.check import check
@@ -44,6 +45,12 @@ def keys(params: dict[str, Any], above: str = "") -> Iterator[str]:
 def test_it_fits_the_code_and_the_prompts(capsys: pytest.CaptureFixture[str]) -> None:
     check()
     assert "world imagenet, 1000 classes, 5 synthetic sets" in capsys.readouterr().out
+
+
+def test_no_magnitude_of_its_rand_augment_is_cut() -> None:
+    told = load_params(REPOSITORY / IMAGENET)["train"]["classifier"]["rand_augment"]
+    for operation in rand_augment_transform(told, {}).ops:
+        assert operation.magnitude == 15 <= operation.magnitude_max
 
 
 @pytest.mark.usefixtures("clone")
