@@ -2,7 +2,9 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from synset_factory import drawing, layout, machine_trials
@@ -223,9 +226,9 @@ def test_embeddings_take_four_bytes_a_dimension(world: Path) -> None:
 
 def test_what_was_measured_of_one_clip_does_not_stand_for_another(world: Path) -> None:
     write_config(CLIP, layout.CLIP)
-    one = machine_trials.embedding_key("cpu")
+    one = machine_trials.embedding_key("cpu", 1)
     write_config(replace(CLIP, image_size=64), layout.CLIP)
-    assert machine_trials.embedding_key("cpu") != one
+    assert machine_trials.embedding_key("cpu", 1) != one
 
 
 def test_several_devices_share_the_work_evenly() -> None:
@@ -317,8 +320,20 @@ def test_the_cache_takes_as_much_again_only_without_reflinks() -> None:
     elsewhere = replace(DISK, one_disk=False, embeddings=3.0 * 2**30).sentences()
     assert "30 GiB of tars, 3.0 GiB of embeddings. DVC's cache takes 23 GiB more" in elsewhere
     assert "it lies on another disk." in elsewhere and "reflinks" not in elsewhere
+    unknown = replace(DISK, shared=None)  # 30 GiB, and maybe 20 more; there are 45
+    assert "if this file system has reflinks (APFS has), and takes 20 GiB" in unknown.sentences()
+    assert "NOT ENOUGH" not in unknown.sentences()
+    assert "NOT ENOUGH" in replace(unknown, free=29 * 2**30).sentences()
 
 
+def test_whether_folders_share_blocks_is_not_known_where_it_cannot_be_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert share_blocks(tmp_path, tmp_path) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is tried on Linux alone")
 def test_whether_two_folders_share_blocks_is_tried_on_the_file_system(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other" / "not" / "there"
     one.mkdir()
@@ -348,7 +363,11 @@ def test_the_command_says_counts_before_anything_was_made_or_measured(
     natural = next(line for line in said.splitlines() if line.startswith("natural "))
     assert natural.split() == ["natural", "12", "?", "3", "3", "18", "?"]
     assert "Disk: ? of tars, ? of embeddings." in said
-    assert "Not counted: " in said
+    assert "Not counted: the natural images, which are not there yet" in said
+    layout.shards("natural").mkdir(parents=True)
+    pd.DataFrame({"split": ["train"] * 12}).to_parquet(layout.index("natural"))
+    plan()
+    assert "Not counted: the space of classifier_embed" in capsys.readouterr().out
 
 
 def test_what_was_measured_is_foretold_and_remembered(
@@ -368,7 +387,7 @@ def test_what_was_measured_is_foretold_and_remembered(
     table = measured.partition("\n\n")[2].partition("copies of")[0]  # of sets, of trainings
     assert table and table in again
     generator = folder_digest(layout.TEXT_TO_IMAGE)
-    rates = Rates(replace(SETTINGS, generator=generator), "cpu")
+    rates = Rates(replace(SETTINGS, generator=generator), "cpu", load_common().threads)
     assert (rates.seconds_per_image or 0) > 0
     # What is drawn for the plan is as large as what will be stored.
     assert 400 < (rates.bytes_per_jpeg or 0) < 5_000
@@ -385,9 +404,56 @@ def test_the_time_of_a_long_drawing_is_foretold_from_a_short_one(
     machine = machine_trials.Machine(device="cpu", threads=1, workers=0)
     settings = replace(SETTINGS, steps=50, batch_size=16)
     figures = machine_trials.try_drawing(settings, "jay", machine)
-    rates = Rates(settings, "cpu")
+    rates = Rates(settings, "cpu", 1)
     assert figures[rates.seconds_key] == pytest.approx(13.5)
     assert rates.bytes_key not in figures and figures[rates.half_drawn_key] == 4_000
+
+
+def test_what_was_measured_of_one_drawing_does_not_stand_for_a_slower_one() -> None:
+    changes: list[dict[str, Any]] = [
+        *({}, {"guidance_scale": 1.0}, {"steps": 3}, {"scheduler": "HeunDiscreteScheduler"}),
+        *({"height": 64}, {"dtype": "float16"}, {"compile": True}, {"safety_checker": True}),
+        *({"batch_size": 8}, {"generator": "other"}),
+    ]
+    keys = {Rates(replace(SETTINGS, **each), "cpu", 1).seconds_key for each in changes}
+    keys |= {Rates(SETTINGS, "cpu", 2).seconds_key, Rates(SETTINGS, "cuda", 1).seconds_key}
+    assert len(keys) == len(changes) + 2
+    # A GPU is as fast, however many threads the CPU beside it has.
+    assert Rates(SETTINGS, "cuda", 2).seconds_key in keys
+
+
+@pytest.mark.parametrize(
+    ("run", "sentence"),
+    [
+        ({"device": "cuda"}, "torch finds 0 CUDA devices here"),
+        ({"device": "gpu"}, "'gpu' is no device of torch"),
+        ({"device": "cuda", "engine": "ray", "address": "10.0.0.1:6379"}, "torch finds 0 CUDA"),
+    ],
+)
+def test_nothing_is_tried_on_a_device_that_is_not_here(
+    run: dict[str, str], sentence: str, world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    params = yaml.safe_load(layout.PARAMS.read_text())
+    params["run"] |= run
+    layout.PARAMS.write_text(yaml.safe_dump(params, sort_keys=False))
+    with pytest.raises(InputError, match=sentence):
+        plan(measure=True)
+    plan()  # which may be asked for on another machine
+
+
+def test_too_little_memory_for_a_trial_is_one_sentence(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trial() -> dict[str, float]:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(
+        machine_trials, "ProcessPoolExecutor", lambda count, mp_context: ThreadPoolExecutor(count)
+    )
+    with pytest.raises(InputError, match=r"too little memory .* lower generate\.batch_size, "):
+        machine_trials.in_a_process(trial)
+    assert not layout.MACHINE_FIGURES.exists()
 
 
 def test_a_figure_that_was_damaged_is_one_that_is_not_known(world: Path) -> None:
@@ -414,21 +480,25 @@ def test_training_is_timed_for_the_classifier_as_it_is_set(
     settings = ClassifierSettings(**params["train"]["classifier"] | sizes)
     machine = machine_trials.Machine(device="cpu", threads=1, workers=0)
     figures = machine_trials.try_training(settings, 2, machine)
-    seconds = figures.pop(machine_trials.training_key(settings, "cpu"))
-    memory = figures.pop(machine_trials.training_memory_key(settings, "cpu"))
+    seconds = figures.pop(machine_trials.training_key(settings, "cpu", 1))
+    memory = figures.pop(machine_trials.training_memory_key(settings, "cpu", 1))
     assert seconds == pytest.approx(0.25) and memory > 0 and not figures
     # As one of these changes, so does what was measured.
     keys = {
-        machine_trials.training_key(each, "cpu")
+        machine_trials.training_key(each, "cpu", 1)
         for each in (
             settings,
             replace(settings, amp="bfloat16"),
             replace(settings, micro_batch_size=4),
             replace(settings, batch_size=8),
             replace(settings, rand_augment="rand-m9-n2"),
+            replace(settings, model_args={"drop_rate": 0.5}),
+            replace(settings, optimizer="adamw"),
+            replace(settings, ema_decay=0.75),
         )
     }
-    assert len(keys) == 5
+    assert len(keys) == 8
+    assert machine_trials.training_key(settings, "cpu", 2) not in keys
 
 
 class Timed:
@@ -455,8 +525,8 @@ def training_figures(
     machine = machine_trials.Machine(device=device, threads=1, workers=0)
     figures = machine_trials.try_training(settings, 2, machine)
     return (
-        figures.get(machine_trials.training_key(settings, device)),
-        figures.get(machine_trials.training_memory_key(settings, device)),
+        figures.get(machine_trials.training_key(settings, device, 1)),
+        figures.get(machine_trials.training_memory_key(settings, device, 1)),
     )
 
 
@@ -536,4 +606,4 @@ def test_a_trial_does_not_time_the_compiling(
     monkeypatch.setattr(machine_trials, "time", SimpleNamespace(perf_counter=lambda: model.now))
     machine = machine_trials.Machine(device=device, threads=1, workers=0)
     figures = machine_trials.try_drawing(settings, "jay", machine)
-    assert figures[Rates(settings, device).seconds_key] == pytest.approx(0.5)
+    assert figures[Rates(settings, device, 1).seconds_key] == pytest.approx(0.5)

@@ -210,4 +210,4 @@ def write_jobs(
         for job in todo:
             write_class(job, class_indices[job.rows[0].wnid], studio, bar)
     if studio.images:
-        Rates(settings, common.run.device).remember(studio.seconds / studio.images)
+        Rates(settings, common.run.device, common.threads).remember(studio.seconds / studio.images)

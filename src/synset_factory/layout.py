@@ -50,6 +50,7 @@ APPENDIX_B_OUTCOMES = DATA / "appendix_b.parquet"
 RESAMPLED = DATA / "resampled.parquet"
 REPORT = DATA / "report"
 
+MODELS_LOCK = DATA / "models.lock"  # held by the run that fetches them
 QUERIES_LOCK = DATA / "queries.lock"
 DIFF_REPORTS = DATA / "diff_reports"  # those of revisions, got for `synset-factory diff`
 DIFF_PAGE = DATA / "diff.html"

@@ -27,16 +27,24 @@ def slow_at_first(settings: ImageSettings, device: str) -> bool:
     return settings.compile or device != "cpu"
 
 
+def processor(device: str, threads: int) -> str:
+    """Name what work is done on: a CPU is as fast as the threads that torch may use on it."""
+    return f"{device} with {threads} threads" if device == "cpu" else device
+
+
 class Rates:
     """What drawing took on this machine: by what makes one image slower or larger than another."""
 
-    def __init__(self, settings: ImageSettings, device: str) -> None:
+    def __init__(self, settings: ImageSettings, device: str, threads: int) -> None:
         guided = "guided" if settings.guidance_scale > 1 else "unguided"
         size = f"{settings.width}x{settings.height}"
-        drawn = f"{settings.generator[:16]} {guided} {settings.steps} {size} {settings.dtype}"
+        drawn = f"{settings.generator[:16]} {guided} {settings.scheduler} {settings.steps} {size}"
+        drawn += f" {settings.dtype}"
+        drawn += " checked" if settings.safety_checker else ""
         drawn += " compiled" if settings.compile else ""
-        self.seconds_key = f"seconds an image: {drawn} x{settings.batch_size} {device}"
-        self.memory_key = f"GiB that drawing takes: {drawn} x{settings.batch_size} {device}"
+        place = f"x{settings.batch_size} {processor(device, threads)}"
+        self.seconds_key = f"seconds an image: {drawn} {place}"
+        self.memory_key = f"GiB that drawing takes: {drawn} {place}"
         self.bytes_key = f"bytes a JPEG: {drawn} quality {settings.jpeg_quality}"
         self.half_drawn_key = f"bytes a JPEG, half drawn: {size} quality {settings.jpeg_quality}"
 

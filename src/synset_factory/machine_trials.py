@@ -3,6 +3,7 @@
 Each trial runs in a process of its own, so that it finds memory and device empty.
 """
 
+import json
 import resource
 import sys
 import time
@@ -16,8 +17,9 @@ import torch
 from PIL import Image
 
 from synset_factory import layout
+from synset_factory.errors import InputError
 from synset_factory.folder_digest import folder_digest
-from synset_factory.machine_figures import Rates, remember, slow_at_first
+from synset_factory.machine_figures import Rates, processor, remember, slow_at_first
 from synset_factory.models.classifier import ClassifierSettings
 from synset_factory.models.clip import Clip
 from synset_factory.models.text_to_image import TextToImage
@@ -41,9 +43,19 @@ class Machine:
 
 
 def in_a_process(trial: Callable[..., dict[str, float]], *arguments: object) -> None:
-    """Run a trial in a process of its own, and remember its figures."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        remember(pool.submit(trial, *arguments).result())
+    """Run a trial in a process of its own, and remember its figures.
+
+    Raises InputError if the device has too little memory for it.
+    """
+    try:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            remember(pool.submit(trial, *arguments).result())
+    except torch.OutOfMemoryError:
+        raise InputError(
+            f"{layout.PARAMS}: run.device has too little memory for what was tried last: end what "
+            "else uses it, or lower generate.batch_size, embed.batch_size or "
+            "train.classifier.micro_batch_size."
+        ) from None
 
 
 def try_drawing(settings: ImageSettings, prompt: str, machine: Machine) -> dict[str, float]:
@@ -54,19 +66,20 @@ def try_drawing(settings: ImageSettings, prompt: str, machine: Machine) -> dict[
     and memory is that of single images.
     """
     torch.set_num_threads(machine.threads)
+    rates = Rates(settings, machine.device, machine.threads)
     if machine.device == "cpu":
         few = [replace(settings, steps=steps, batch_size=1) for steps in FEW_STEPS]
         seconds, size = zip(*(_draw(each, prompt, machine.device, 0) for each in few), strict=True)
         a_step = max(seconds[1] - seconds[0], 0.0) / (FEW_STEPS[1] - FEW_STEPS[0])
         foretold = seconds[1] + a_step * (settings.steps - FEW_STEPS[1])
         if foretold * settings.batch_size > LONG_BATCH:
+            single = Rates(replace(settings, batch_size=1), machine.device, machine.threads)
             return {
-                Rates(settings, machine.device).seconds_key: foretold,
-                Rates(settings, machine.device).half_drawn_key: size[1],
-                Rates(replace(settings, batch_size=1), machine.device).memory_key: _peak(),
+                rates.seconds_key: foretold,
+                rates.half_drawn_key: size[1],
+                single.memory_key: _peak(),
             }
     per_image, size_of_jpeg = _draw(settings, prompt, machine.device, SECONDS)
-    rates = Rates(settings, machine.device)
     return {
         rates.seconds_key: per_image,
         rates.bytes_key: size_of_jpeg,
@@ -106,7 +119,7 @@ def try_embedding(batch_size: int, machine: Machine) -> dict[str, float]:
         with torch.inference_mode():
             clip.model.encode_image(batch.to(machine.device)).cpu()
         seconds = time.perf_counter() - start
-    return {embedding_key(machine.device): seconds / len(batch)}
+    return {embedding_key(machine.device, machine.threads): seconds / len(batch)}
 
 
 def try_training(settings: ClassifierSettings, classes: int, machine: Machine) -> dict[str, float]:
@@ -129,9 +142,9 @@ def try_training(settings: ClassifierSettings, classes: int, machine: Machine) -
     seconds = _step(settings, batch, steps, classes, machine)
     figures = {}
     if seconds > 0:
-        figures[training_key(settings, machine.device)] = seconds / batch
+        figures[training_key(settings, machine.device, machine.threads)] = seconds / batch
     if _micro_batch(settings, batch) == settings.micro_batch_size:
-        figures[training_memory_key(settings, machine.device)] = _peak()
+        figures[training_memory_key(settings, machine.device, machine.threads)] = _peak()
     return figures
 
 
@@ -172,29 +185,33 @@ def _train(
     return time.perf_counter() - start
 
 
-def embedding_key(device: str) -> str:
+def embedding_key(device: str, threads: int) -> str:
     """Under what the seconds are remembered that an image takes to embed.
 
     Raises InputError if there is no CLIP.
     """
-    return f"seconds an image, embedding: {folder_digest(layout.CLIP)[:16]} {device}"
+    clip = folder_digest(layout.CLIP)[:16]
+    return f"seconds an image, embedding: {clip} {processor(device, threads)}"
 
 
-def training_key(settings: ClassifierSettings, device: str) -> str:
+def training_key(settings: ClassifierSettings, device: str, threads: int) -> str:
     """Under what the seconds are remembered that an image takes in a training step."""
     augmented = settings.rand_augment or "plain"
-    return f"seconds an image, training: {_trained(settings)} {augmented} {device}"
+    place = processor(device, threads)
+    return f"seconds an image, training: {_trained(settings)} {augmented} {place}"
 
 
-def training_memory_key(settings: ClassifierSettings, device: str) -> str:
+def training_memory_key(settings: ClassifierSettings, device: str, threads: int) -> str:
     """Under what the GiB are remembered that a training takes."""
-    return f"GiB that training takes: {_trained(settings)} {device}"
+    return f"GiB that training takes: {_trained(settings)} {processor(device, threads)}"
 
 
 def _trained(settings: ClassifierSettings) -> str:
     """Name what makes one training step slower or larger than another."""
     sizes = f"{settings.image_size} x{settings.micro_batch_size} of {settings.batch_size}"
-    return f"{settings.model} {sizes} {settings.amp or 'float32'}"
+    model = f"{settings.model} {json.dumps(settings.model_args, sort_keys=True)}"
+    mean = " and a mean of weights" if settings.ema_decay else ""
+    return f"{model} {sizes} {settings.amp or 'float32'} {settings.optimizer}{mean}"
 
 
 def _noise(size: int) -> Image.Image:

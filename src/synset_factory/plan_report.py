@@ -7,7 +7,6 @@ from synset_factory.run_needs import SetNeeds, TrainingNeeds
 
 UNKNOWN = "?"
 COPIES = (1, 2, 4, 8)  # of the models, each on a device of its own
-GIB = 2**30
 
 
 def duration(seconds: float | None) -> str:
@@ -154,7 +153,7 @@ class Disk:
     to_cache: float | None  # bytes of DVC's copy of them, where it takes any
     embeddings: float | None  # bytes of them, in CLIP's space; DVC's copy takes as many
     at_most: bool  # the bytes of tars are upper bounds
-    shared: bool  # the cache shares the blocks of the tars
+    shared: bool | None  # the cache shares the blocks of the tars; None: it may
     one_disk: bool  # data/ and the cache are on one
     free: int  # bytes, where data/ is
     free_for_cache: int  # bytes, where the cache is
@@ -169,6 +168,11 @@ class Disk:
         free = f"{size(self.free)} are free."
         if self.shared:
             copy = "DVC's cache shares their blocks (reflinks)."
+        elif self.one_disk and self.shared is None:
+            copy = (
+                "DVC's cache shares their blocks if this file system has reflinks (APFS has), and"
+                f" takes {size(at_cache)} more if not."
+            )
         elif self.one_disk:
             copy = (
                 f"DVC's cache takes {size(at_cache)} more: this file system has no reflinks"

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import subprocess
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -223,11 +224,14 @@ def cache_folder() -> Path:
     return Path(told or ".dvc/cache")
 
 
-def share_blocks(source: Path, target: Path) -> bool:
+def share_blocks(source: Path, target: Path) -> bool | None:
     """Tell whether files of one folder can share their blocks with files of the other (reflinks).
 
-    It is tried. A folder that is not there is looked for at its nearest parent.
+    On Linux it is tried; elsewhere it is not known, None. A folder that is not there is looked for
+    at its nearest parent.
     """
+    if sys.platform != "linux":
+        return None
     with (
         tempfile.TemporaryFile(dir=nearest(source)) as original,
         tempfile.TemporaryFile(dir=nearest(target)) as copy,

@@ -6,7 +6,7 @@ from shutil import disk_usage
 from typing import TYPE_CHECKING
 
 from synset_factory import layout
-from synset_factory.config import Common, claim_world, load_common, load_section
+from synset_factory.config import NATURAL, Common, claim_world, load_common, load_section
 
 if TYPE_CHECKING:
     from synset_factory.models.classifier import ClassifierSettings
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 # What no figure of the plan is of.
 NOT_COUNTED = (
-    "Not counted: the space of classifier_embed (time and disk), weights and tables; the time of "
-    "embedding prompts, of evaluation and of the search for neighbours."
+    "the space of classifier_embed (time and disk), weights and tables; the time of embedding "
+    "prompts, of evaluation and of the search for neighbours."
 )
+NATURAL_NOT_COUNTED = "the natural images, which are not there yet (time and disk); "
 NO_MODEL = ""  # digest of a text-to-image model that is not there: no image on disk is of it
 
 
@@ -42,14 +43,18 @@ def plan(*, measure: bool = False) -> None:
     # Imported here, and below: these libraries take seconds, and --help needs none of them.
     from synset_factory.plan_report import sets_table
     from synset_factory.run_needs import embedding_needs
+    from synset_factory.set_stage import check_run
     from synset_factory.stages.train import TrainConfig
 
     common, training = load_common(), load_section(TrainConfig, "train")
     claim_world(common.world)
+    if measure:
+        # Trials run on this machine, whatever cluster the stages are to join.
+        check_run(replace(common, run=replace(common.run, address="")))
     needs = needs_of_world(common)
     if measure:
         measure_machine(common, needs, training.classifier)
-    drawn = [with_figures(each, common.run.device) for each in needs]
+    drawn = [with_figures(each, common) for each in needs]
     print(f"World {common.world}, on {common.run.device}.")
     if not layout.TEXT_TO_IMAGE.is_dir():
         print(f"{layout.TEXT_TO_IMAGE} is not there yet, so no image on disk counts as its own.")
@@ -59,8 +64,9 @@ def plan(*, measure: bool = False) -> None:
     to_embed = embedding_needs([each for each in needs if each.name in common.sets], a_set)
     print_times(common, training, drawn, to_embed, classes)
     print_disk(drawn, to_embed)
-    print_memory(common.run.device, training.classifier, drawn)
-    print(NOT_COUNTED)
+    print_memory(common, training.classifier, drawn)
+    natural_is_there = layout.index(NATURAL).exists()
+    print(f"Not counted: {'' if natural_is_there else NATURAL_NOT_COUNTED}{NOT_COUNTED}")
     if not measure:
         print("What is not known here yet (?), `synset-factory plan --measure` finds out.")
 
@@ -109,7 +115,10 @@ def measure_machine(
     run = common.run
     machine = trials.Machine(device=run.device, threads=common.threads, workers=run.workers)
     classes = world_classes(read_synsets())
-    kinds = {Rates(each.settings, run.device).seconds_key: each.settings for each in needs}
+    kinds = {
+        Rates(each.settings, run.device, common.threads).seconds_key: each.settings
+        for each in needs
+    }
     for settings in kinds.values() if layout.TEXT_TO_IMAGE.is_dir() else ():
         guided = "with" if settings.guidance_scale > 1 else "without"
         print(f"Drawing {guided} guidance, {settings.steps} steps ...", flush=True)
@@ -122,13 +131,13 @@ def measure_machine(
     trials.in_a_process(trials.try_training, classifier, len(classes), machine)
 
 
-def with_figures(needs: "SetNeeds", device: str) -> "DrawnSet":
+def with_figures(needs: "SetNeeds", common: Common) -> "DrawnSet":
     """Put the needs of a set together with what an image of it takes here."""
     from synset_factory.machine_figures import Rates
     from synset_factory.plan_report import DrawnSet
     from synset_factory.run_needs import TAR_BYTES
 
-    rates = Rates(needs.settings, device)
+    rates = Rates(needs.settings, common.run.device, common.threads)
     finished = needs.finished_bytes / needs.finished_images if needs.finished_images else None
     jpeg = rates.bytes_per_jpeg or rates.bytes_half_drawn
     return DrawnSet(
@@ -163,10 +172,11 @@ def print_times(
         epochs=classifier.epochs,
         batch_size=classifier.batch_size,
     )
-    a_step = recall(training_key(classifier, device))
+    a_step = recall(training_key(classifier, device, common.threads))
     if needs:
         print(f"{trainings_table(needs, a_step)}\n")
-    an_embedding = recall(embedding_key(device)) if layout.CLIP.is_dir() else None
+    clip_is_there = layout.CLIP.is_dir()
+    an_embedding = recall(embedding_key(device, common.threads)) if clip_is_there else None
     parts = {
         "drawing": total([each.seconds for each in drawn]),
         "embedding": times(to_embed.images, an_embedding),
@@ -201,17 +211,18 @@ def print_disk(drawn: "list[DrawnSet]", to_embed: "EmbeddingNeeds") -> None:
     print(disk.sentences())
 
 
-def print_memory(device: str, classifier: "ClassifierSettings", drawn: "list[DrawnSet]") -> None:
+def print_memory(common: Common, classifier: "ClassifierSettings", drawn: "list[DrawnSet]") -> None:
     """Print what drawing and training take in memory, as far as it was measured."""
     from synset_factory.machine_figures import Rates, recall
     from synset_factory.machine_trials import training_memory_key
 
+    device, threads = common.run.device, common.threads
     settings = max((each.needs.settings for each in drawn), key=lambda s: s.guidance_scale)
-    single = Rates(replace(settings, batch_size=1), device).memory
+    single = Rates(replace(settings, batch_size=1), device, threads).memory
     kinds = (
-        (f"drawing {settings.batch_size} at a time", Rates(settings, device).memory),
+        (f"drawing {settings.batch_size} at a time", Rates(settings, device, threads).memory),
         ("drawing one at a time", single if settings.batch_size > 1 else None),
-        ("training", recall(training_memory_key(classifier, device))),
+        ("training", recall(training_memory_key(classifier, device, threads))),
     )
     known = [f"{gib:.1f} GiB {kind}" for kind, gib in kinds if gib is not None]
     where = "main memory" if device == "cpu" else f"memory of {device}"

@@ -19,7 +19,7 @@ from synset_factory.whole_files import sole_writer
 def generate(name: str, settings: ImageSettings, classes: list[Synset], common: Common) -> None:
     """Bring one set's folder up to date: an image is drawn only if it is nowhere on disk."""
     jobs = plan_set(name, settings, ImageStock(name))
-    rate = Rates(settings, common.run.device).seconds_per_image
+    rate = Rates(settings, common.run.device, common.threads).seconds_per_image
     print(summary(name, jobs, rate, common.run.replicas), flush=True)
     write_jobs(name, jobs, settings, classes, common)
     wnids = [synset.wnid for synset in classes]

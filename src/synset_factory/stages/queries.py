@@ -115,8 +115,9 @@ def make_queries(common: Common) -> None:
     with sole_writer(layout.QUERIES, layout.QUERIES_LOCK):
         groups = plan_queries(common, classes)
         for group in groups:
-            rate = Rates(group.settings, common.run.device).seconds_per_image
-            print(summary(group.name, group.jobs, rate, common.run.replicas), flush=True)
+            rates = Rates(group.settings, common.run.device, common.threads)
+            of_group = summary(group.name, group.jobs, rates.seconds_per_image, common.run.replicas)
+            print(of_group, flush=True)
         for group in groups:
             write_jobs(group.name, group.jobs, group.settings, classes, common)
         prune_queries(groups)

@@ -4,6 +4,7 @@ The client is the hub's own; what it talks to is a hub on loopback.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from hashlib import sha256
@@ -15,6 +16,7 @@ import huggingface_hub.constants
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 from safetensors.torch import save_file
 
 from synset_factory import layout
@@ -190,6 +192,7 @@ def test_a_folder_of_this_machine_gives_the_same_files(models: Path) -> None:
         ("clip", COMMIT, "'clip' at revision '.*' is neither a repository"),
         ("/nowhere/clip", "", "there is no folder /nowhere/clip"),
         ("/nowhere/clip", "main", "the folder /nowhere/clip has no revision"),
+        (f"/{'x' * 300}", "", r"xx (cannot be copied \(.*too long|there is no folder).*"),
     ],
 )
 @pytest.mark.usefixtures("hub")
@@ -348,9 +351,43 @@ def test_a_full_disk_is_said_before_anything_is_fetched(
         check_room([local(copied / "timm", TimmForm())])
 
 
-def test_the_part_fetches_all_that_params_name_and_nothing_stays_of_others(
-    copied: Path, capsys: pytest.CaptureFixture[str]
+def test_room_is_needed_for_files_of_another_size_not_for_those_that_are_there(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    usage = shutil.disk_usage(copied)
+    wanted = local(copied / "timm", TimmForm())
+    fetch(wanted)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10))
+    check_room([wanted])
+    (PLACE / "model.safetensors").write_bytes(b"another model's")
+    with pytest.raises(InputError, match="make room first"):
+        check_room([wanted])
+
+
+def test_a_file_of_another_source_does_not_stay_for_its_size_and_time(copied: Path) -> None:
+    fetch(local(copied / "timm", TimmForm()))
+    here, there = PLACE / "model.safetensors", copied / "timm/model.safetensors"
+    content = bytearray(there.read_bytes())
+    content[-1] ^= 1  # within the weights
+    there.write_bytes(content)
+    times = (here.stat().st_atime_ns, here.stat().st_mtime_ns)
+    os.utime(there, ns=times)
+    fetch(local(copied / "timm", TimmForm()))
+    assert here.read_bytes() == content
+
+
+def test_a_copy_that_is_whole_is_not_made_again(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = local(copied / "timm", TimmForm())
+    fetch(wanted)
+    monkeypatch.setattr(shutil, "copyfile", None)
+    fetch(wanted)
+
+
+def write_params(copied: Path, **pretrained: str) -> dict[str, Any]:
+    """Write params.yaml that names the copy's folders."""
+
     def source(name: str) -> dict[str, str]:
         return {"source": str(copied / name), "revision": ""}
 
@@ -358,9 +395,34 @@ def test_the_part_fetches_all_that_params_name_and_nothing_stays_of_others(
     params["fetch_models"] = {
         "text_to_image": source("pipeline"),
         "clip": source("clip"),
-        "pretrained": {"old": source("timm"), "new": source("timm")},
+        "pretrained": {name: source(folder) for name, folder in pretrained.items()},
     }
     layout.PARAMS.write_text(yaml.safe_dump(params))
+    return params
+
+
+@pytest.mark.parametrize("name", ["timm/resnetrs152", "../clip", "", "ResNet", "a.tmp"])
+def test_a_name_that_is_no_folders_is_refused_before_anything_is_fetched(
+    name: str, copied: Path
+) -> None:
+    write_params(copied, **{name: "timm"})
+    with pytest.raises(InputError, match=f"the name '{name}' may hold only"):
+        main()
+    assert not layout.MODELS.exists()
+
+
+def test_a_second_run_does_not_fetch_beside_the_first(copied: Path) -> None:
+    write_params(copied, new="timm")
+    layout.MODELS.mkdir(parents=True)
+    with FileLock(layout.MODELS_LOCK), pytest.raises(InputError, match="another run"):
+        main()
+    assert not list(layout.MODELS.iterdir())
+
+
+def test_the_part_fetches_all_that_params_name_and_nothing_stays_of_others(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    params = write_params(copied, old="timm", new="timm")
     main()
     assert "data/models/clip: 2 files, 0.00 GB, from " in capsys.readouterr().out
     assert {path.name for path in layout.PRETRAINED.iterdir()} == {"old", "new"}

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tarfile
@@ -220,6 +219,56 @@ def test_faults_are_counted_and_named_and_the_rest_is_kept_as_it_is(
     assert list(crane) == [f"n03126707_train_{number:06d}" for number in numbers]
 
 
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_faults_of_the_validation_split_are_counted_in_any_layout(name: str, here: Path) -> None:
+    copy = photographs("noise")
+    copy.validation += [
+        ("n01580077", noise("grey", mode="L")),
+        ("n01580077", noise("good")[:-20]),
+        ("n03126707", b""),
+        ("n03804744", copy.validation[0][1]),
+    ]
+    ingested(name, copy, here)
+    counts = json.loads(layout.INGEST_COUNTS.read_text())
+    expected = {"pictures": 9 + 2, "greyscale": 1, "broken": 2, "duplicates": 1, "other_files": 0}
+    assert {kind: counts["validation"][kind] for kind in expected} == expected
+    assert counts["train"]["broken"] == 0
+    for number, wnid in ((11, "n01580077"), (12, "n03126707")):
+        picture = f"{wnid}/ILSVRC2012_val_{number:08d}.JPEG"
+        assert f"{picture}: left out, " in layout.INGEST_REPORT.read_text()
+
+
+STRAYS = [
+    ("checksums.txt", b"not a picture"),
+    ("._ILSVRC2012_val_00000001.JPEG", b"what macOS leaves"),
+    ("ILSVRC2012_val_1.JPEG", b"no number as ImageNet has them"),
+]
+
+
+@pytest.mark.parametrize("name", ["class folders", "tars", "devkit"])
+def test_files_in_no_class_are_counted(name: str, here: Path) -> None:
+    copy = photographs("noise")
+    ingest = LAYOUTS[name](copy, here / name)
+    write_world(ingest, WNIDS)
+    main()
+    tars = {path: content for path, content in hashes().items() if path.endswith(".tar")}
+    for split in ("train", "validation"):
+        path = Path(ingest[split]["path"])
+        if path.is_dir():
+            for file, content in STRAYS:
+                (path / file).write_bytes(content)
+        else:
+            with tarfile.open(path, "a") as tar:
+                for file, content in STRAYS:
+                    member = tarfile.TarInfo(file)
+                    member.size = len(content)
+                    tar.addfile(member, io.BytesIO(content))
+    main()
+    counts = json.loads(layout.INGEST_COUNTS.read_text())
+    assert (counts["train"]["other_files"], counts["validation"]["other_files"]) == (3, 3)
+    assert tars.items() <= hashes().items()
+
+
 def test_a_set_with_odd_pictures_is_sound_and_all_readers_read_it(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -425,6 +474,28 @@ def test_what_another_run_left_behind_is_deleted(here: Path) -> None:
     assert left == set(WNIDS[:2])
 
 
+# A run of which no process gets beyond 70 pictures: of 60 in a class or file, one is done then.
+# The processes that it starts import it, so that this holds for them as well.
+UNENDING = """
+import time
+from itertools import count
+from synset_factory.worlds.imagenet import class_tars, hub_parquet, ingest
+from synset_factory.worlds.imagenet.pictures import examine
+
+examined = count(1)
+
+def examine_few(content):
+    if next(examined) > 70:
+        time.sleep(3600)
+    return examine(content)
+
+class_tars.examine = hub_parquet.examine = examine_few
+
+if __name__ == "__main__":
+    ingest.main()
+"""
+
+
 @pytest.mark.parametrize("name", ["class folders", "parquet"])
 def test_a_killed_run_ends_its_processes_and_the_next_goes_on(
     name: str, here: Path, monkeypatch: pytest.MonkeyPatch
@@ -432,16 +503,18 @@ def test_a_killed_run_ends_its_processes_and_the_next_goes_on(
     copy = noise_photographs(WNIDS, train=60)
     ingest = LAYOUTS[name](copy, here / name)
     write_world(ingest, WNIDS, workers=2)
-    command = "from synset_factory.worlds.imagenet.ingest import main; main()"
-    run = subprocess.Popen([sys.executable, "-c", command], stderr=subprocess.DEVNULL)
-    shards = layout.SHARDS
-    while not (list(shards.rglob("*.tar")) or list(shards.rglob("*.tmp"))):
-        assert run.poll() is None
-        time.sleep(0.01)
-    children = children_of(run.pid)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
-    assert children
+    script = here / "run.py"
+    script.write_text(UNENDING)
+    run = subprocess.Popen([sys.executable, script], stderr=subprocess.DEVNULL)
+    try:
+        while not (list(layout.SHARDS.rglob("*.tar")) or layout.INGEST_FACTS.exists()):
+            assert run.poll() is None
+            time.sleep(0.01)
+        children = children_of(run.pid)
+    finally:
+        run.kill()
+        run.wait()
+    assert len(children) >= 2
     main()
     several = hashes()
     (here / "alone").mkdir()
@@ -575,6 +648,13 @@ def devkit_with_a_damaged_number(here: Path) -> dict[str, Any]:
     return ingest
 
 
+def cut_ground_truth(here: Path) -> dict[str, Any]:
+    ingest = LAYOUTS["devkit"](photographs("noise"), here / "copy")
+    path = Path(ingest["validation"]["devkit"]) / "data/ILSVRC2012_validation_ground_truth.txt"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    return ingest
+
+
 def class_of_broken_files(here: Path) -> dict[str, Any]:
     copy = photographs("noise")
     copy.train["n01580077"] = [("n01580077_1.JPEG", b"broken")]
@@ -583,12 +663,22 @@ def class_of_broken_files(here: Path) -> dict[str, Any]:
 
 WRONG = [
     (with_source("train", layout="webdataset"), "ingest.train.layout must be one of class_folders"),
-    (with_source("train", path="nowhere"), "ingest.train.path: nowhere does not exist"),
+    (with_source("train", path="nowhere"), "ingest.train.path: nowhere does not exist; name"),
+    (
+        with_source("train", path="~nosuchuser/a"),
+        "~nosuchuser/a cannot be reached",
+    ),
+    (with_source("train", path="x" * 300), "xxx cannot be reached ("),
+    (with_source("validation", devkit="~nosuchuser"), "ingest.validation.devkit: ~nosuchuser can"),
     (with_source("train", path="params.yaml"), "params.yaml is no folder of class folders"),
     (with_source("train", images=-1), "ingest.train.images must be 0"),
     (with_source("train", devkit="devkit"), "ingest.train.devkit must be"),
     (with_source("validation", devkit=""), "ingest.validation.devkit must be"),
-    (with_source("validation", devkit="nowhere"), "nowhere cannot be read as the devkit"),
+    (
+        with_source("validation", devkit="nowhere"),
+        "validation.devkit: nowhere does not exist",
+    ),
+    (with_source("validation", devkit="params.yaml"), "params.yaml cannot be read as the devkit"),
     (with_source("validation", path="prompts"), "holds no ILSVRC2012_val_<number>.JPEG"),
     (with_source("train", layout="tar_of_tars", path="params.yaml"), "cannot be read as a plain"),
     (with_source("train", layout="parquet", path="prompts"), "prompts holds no train-*.parquet"),
@@ -604,6 +694,11 @@ WRONG = [
     ),
     (devkit_without_meta, "data/meta.mat does not tell which wnid"),
     (devkit_with_a_damaged_number, "data/meta.mat does not tell which wnid"),
+    (
+        cut_ground_truth,
+        "copy/val holds ILSVRC2012_val_00000009.JPEG, but the devkit's ground truth tells the "
+        "classes of 1 to 8: get the devkit again",
+    ),
     (without_a_class, "ingest.train.path has no class n03804744: get what is missing"),
     (class_of_broken_files, "class n01580077 of the train split has no picture that can be read"),
     (
@@ -646,6 +741,23 @@ def test_input_that_is_no_imagenet_is_refused_by_name(
         main()
     assert sentence in str(caught.value)
     assert not layout.index("natural").exists()
+
+
+def test_folders_that_may_not_be_read_are_refused_by_name(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_world(LAYOUTS["devkit"](photographs("noise"), here / "copy"), WNIDS)
+
+    scandir = os.scandir
+
+    def refuse(path: str) -> Any:  # root may read everything, so it is not left to the disk
+        if Path(path) == here / "copy/train":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError, match=r"copy/train cannot be read \(.*Permission denied"):
+        main()
 
 
 def test_a_damaged_picture_in_parquet_pages_is_no_traceback(here: Path) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from synset_factory import layout
-from synset_factory.config import claim_world, load_common, load_section
+from synset_factory.config import SET_NAME, claim_world, load_common, load_section
 from synset_factory.drawing import GenerateConfig
 from synset_factory.errors import InputError
-from synset_factory.whole_files import write_text
+from synset_factory.whole_files import sole_writer, write_text
 from synset_factory.worlds.imagenet.model_folders import (
     ModelForm,
     OpenClipForm,
@@ -33,6 +33,15 @@ class FetchModelsConfig:
     text_to_image: Source  # a pipeline of diffusers
     clip: Source  # a CLIP in open_clip's form
     pretrained: dict[str, Source]  # classifiers of timm, by the name of their folder
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a name that would lead out of the folder of all of them."""
+        for name in self.pretrained:
+            if not SET_NAME.fullmatch(name):
+                raise InputError(
+                    f"{layout.PARAMS}: fetch_models.pretrained: the name '{name}' may hold only "
+                    "lower-case letters, digits and underscores; rename it."
+                )
 
 
 def model_forms(
@@ -119,7 +128,7 @@ def check_room(orders: list[Order]) -> None:
         each.origin.sizes[name]
         for each in orders
         for name in each.names
-        if not any((root / name).exists() for root in (each.folder, layout.partial(each.folder)))
+        if not _is_there(each, name)
     )
     free = shutil.disk_usage(Path()).free
     if needed > free:
@@ -127,6 +136,13 @@ def check_room(orders: list[Order]) -> None:
             f"The models need {needed / 1e9:.1f} GB more, but the disk has {free / 1e9:.1f} GB: "
             "make room first."
         )
+
+
+def _is_there(wanted: Order, name: str) -> bool:
+    """Tell by its size whether a file is there: other models have files of the same names."""
+    paths = (wanted.folder / name, layout.partial(wanted.folder) / name)
+    size = wanted.origin.sizes[name]
+    return any(path.is_file() and path.stat().st_size == size for path in paths)
 
 
 def main() -> None:
@@ -138,10 +154,11 @@ def main() -> None:
     forms = model_forms(config, safety_checker=safety_checker)
     orders = [order(folder, source, form) for folder, (source, form) in forms.items()]
     print("\n".join(each.text for each in orders), flush=True)
-    check_room(orders)
-    layout.PRETRAINED.mkdir(parents=True, exist_ok=True)
-    record = {each.folder.relative_to(layout.MODELS).as_posix(): fetch(each) for each in orders}
-    for path in layout.PRETRAINED.iterdir():
-        if path.name not in config.pretrained:
-            _remove(path)
-    write_text(layout.FETCHED_MODELS, json.dumps(record, indent=2) + "\n")
+    with sole_writer(layout.MODELS, layout.MODELS_LOCK):
+        check_room(orders)
+        layout.PRETRAINED.mkdir(parents=True, exist_ok=True)
+        record = {each.folder.relative_to(layout.MODELS).as_posix(): fetch(each) for each in orders}
+        for path in layout.PRETRAINED.iterdir():
+            if path.name not in config.pretrained:
+                _remove(path)
+        write_text(layout.FETCHED_MODELS, json.dumps(record, indent=2) + "\n")

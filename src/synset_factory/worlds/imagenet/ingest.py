@@ -60,6 +60,7 @@ class Source:
     """One split of ImageNet, looked into."""
 
     classes: list[str]  # names of its folders or tars, or its labels, whatever they are
+    other_files: int  # that lie in no class
     ingest: Callable[[Sequence[ClassTar], Map], list[ClassFound]]
 
 
@@ -75,26 +76,41 @@ def open_source(split: str, config: SourceConfig, synsets: Sequence[Synset]) -> 
         raise InputError(f"{where}.devkit must be named for the layout flat, and be empty else.")
     if config.images < 0:
         raise InputError(f"{where}.images must be 0, for all, or a number of pictures a class.")
-    path = Path(config.path).expanduser()
-    if not path.exists():
-        raise InputError(f"{where}.path: {path} does not exist; name where ImageNet lies.")
+    path = _there(f"{where}.path", config.path)
     if config.layout == "parquet":
         rows = read_rows(path, split, [synset.wnid for synset in synsets])
         unknown = sorted(set(rows.loc[rows["wnid"] == "", "label"]))
         return Source(
             classes=[*sorted(set(rows["wnid"]) - {""}), *(f"label {label}" for label in unknown)],
+            other_files=0,  # each row has a label
             ingest=partial(ingest_parquet, rows, images=config.images, title=split),
         )
     if config.layout == "flat":
-        listings = layouts.flat(path, validation_wnids(Path(config.devkit).expanduser()))
+        devkit = _there(f"{where}.devkit", config.devkit)
+        contents = layouts.flat(path, validation_wnids(devkit))
     elif config.layout == "tar_of_tars":
-        listings = layouts.tar_of_tars(path)
+        contents = layouts.tar_of_tars(path)
     else:
-        listings = layouts.class_folders(path)
+        contents = layouts.class_folders(path)
     return Source(
-        classes=list(listings),
-        ingest=partial(_ingest_listed, listings, images=config.images, title=split),
+        classes=list(contents.classes),
+        other_files=contents.other_files,
+        ingest=partial(_ingest_listed, contents.classes, images=config.images, title=split),
     )
+
+
+def _there(key: str, text: str) -> Path:
+    """Return the path that a key names. Raises InputError if it is not there, or out of reach."""
+    try:
+        path = Path(text).expanduser()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{key}: {text} does not exist; name where it lies.") from None
+    except (OSError, RuntimeError) as error:  # the latter: ~ of a user who has no home folder
+        raise InputError(
+            f"{key}: {text} cannot be reached ({error}); correct the path, or its rights."
+        ) from None
+    return path
 
 
 def _ingest_listed(
@@ -142,7 +158,10 @@ def main() -> None:
             for split, source in sources.items()
         }
         counts = {
-            split: split_counts(split, found[split], index, unknown[split]) for split in SPLITS
+            split: split_counts(
+                split, found[split], index, unknown[split], sources[split].other_files
+            )
+            for split in SPLITS
         }
         whole = len(classes) == len(synsets) and not any(each.images for each in configs.values())
         text = report_text(counts, found, unknown, whole=whole)

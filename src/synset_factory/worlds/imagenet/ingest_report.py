@@ -22,15 +22,22 @@ KINDS = {
     "duplicates": "the same bytes as a picture before it",
     "broken": "left out: cannot be read to its end as a JPEG or PNG",
     "repeated_names": "left out: a second file of one name",
-    "other_files": "files passed over: no pictures by their names",
+    "other_files": "files passed over: by their names or places no pictures of a class",
     "unknown_classes": "folders or labels passed over: no classes of ImageNet-1K",
 }
 
 
 def split_counts(
-    split: str, found: Sequence[ClassFound], index: pd.DataFrame, unknown: Sequence[str]
+    split: str,
+    found: Sequence[ClassFound],
+    index: pd.DataFrame,
+    unknown: Sequence[str],
+    other_files: int,
 ) -> dict[str, int]:
-    """Return the figures of one split by the names of KINDS. `index` is that of the whole set."""
+    """Return the figures of one split by the names of KINDS.
+
+    `index` is that of the whole set; `other_files` are those in no class.
+    """
     # The training split comes first: a validation picture that is in it too counts as well.
     duplicated = index["sha256"].duplicated()
     rows = index[index["split"] == split]
@@ -43,7 +50,7 @@ def split_counts(
         "duplicates": int(duplicated[rows.index].sum()),
         "broken": sum(reason != SECOND for reason in reasons),
         "repeated_names": reasons.count(SECOND),
-        "other_files": sum(each.other_files for each in found),
+        "other_files": other_files + sum(each.other_files for each in found),
         "unknown_classes": len(unknown),
     }
 

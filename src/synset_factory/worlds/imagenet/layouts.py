@@ -8,6 +8,7 @@ import re
 import tarfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,14 @@ class StoredFile:
 Listing = Callable[[], list[StoredFile]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What one split's folder or tar holds."""
+
+    classes: dict[str, Listing]  # by the names of folders or tars, or by wnid
+    other_files: int  # that lie in no class
+
+
 def is_picture(name: str) -> bool:
     """Tell by its name whether a file is a picture: not a hidden one, as macOS leaves them."""
     return name.lower().endswith(PICTURES) and not name.startswith(".")
@@ -61,64 +70,93 @@ def imagenet_name(path: str) -> str:
     return found[1] + found[2] if found else name
 
 
-def class_folders(path: Path) -> dict[str, Listing]:
-    """Find `<wnid>/<files>`: the classes' folders, by name. Raises InputError for no folder."""
+def class_folders(path: Path) -> Contents:
+    """Find `<wnid>/<files>`: the classes' folders, by name.
+
+    Raises InputError for no folder, and one that cannot be read.
+    """
     if not path.is_dir():
         raise InputError(f"{path} is no folder of class folders: correct the path or the layout.")
-    with os.scandir(path) as entries:
-        folders = sorted(entry.path for entry in entries if entry.is_dir())
-    return {os.path.basename(folder): partial(_files_of_folder, folder) for folder in folders}
+    with _readable(path), os.scandir(path) as entries:
+        is_folder = {entry.path: entry.is_dir() for entry in entries}
+    folders = sorted(each for each in is_folder if is_folder[each])
+    return Contents(
+        classes={os.path.basename(each): partial(_files_of_folder, each) for each in folders},
+        other_files=len(is_folder) - len(folders),
+    )
 
 
-def _files_of_folder(folder: str) -> list[StoredFile]:
+@contextmanager
+def _readable(folder: str | Path) -> Iterator[None]:
+    """Turn what the disk gives rise to into one sentence."""
     try:
-        with os.scandir(folder) as entries:
-            return [
-                StoredFile(
-                    name=imagenet_name(each.name),
-                    path=each.path,
-                    offset=0,
-                    size=each.stat().st_size,
-                )
-                for each in entries
-                if each.is_file()
-            ]
+        yield
     except OSError as error:
         raise InputError(f"{folder} cannot be read ({error}): correct its rights.") from None
 
 
-def tar_of_tars(path: Path) -> dict[str, Listing]:
+def _files_of_folder(folder: str) -> list[StoredFile]:
+    with _readable(folder), os.scandir(folder) as entries:
+        return [
+            StoredFile(
+                name=imagenet_name(each.name),
+                path=each.path,
+                offset=0,
+                size=each.stat().st_size,
+            )
+            for each in entries
+            if each.is_file()
+        ]
+
+
+def tar_of_tars(path: Path) -> Contents:
     """Find the classes of a tar of `<wnid>.tar`, such as ILSVRC2012_img_train.tar.
 
     Raises InputError if it is none, or was cut off.
     """
-    tars = {
-        each.name.removesuffix(".tar"): each
-        for each in _files_of_tar(path)
-        if each.name.endswith(".tar")
-    }
+    files = _files_of_tar(path)
+    tars = {each.name.removesuffix(".tar"): each for each in files if each.name.endswith(".tar")}
     if not tars:
         raise InputError(f"{path} holds no <wnid>.tar: correct the path or the layout.")
-    return {
-        name: partial(_files_of_tar, path, each.offset, each.size) for name, each in tars.items()
-    }
+    return Contents(
+        classes={
+            name: partial(_files_of_tar, path, each.offset, each.size)
+            for name, each in tars.items()
+        },
+        other_files=sum(not each.name.endswith(".tar") for each in files),
+    )
 
 
-def flat(path: Path, wnids: Sequence[str]) -> dict[str, Listing]:
+def flat(path: Path, wnids: Sequence[str]) -> Contents:
     """Find the validation pictures that lie in no class: in one folder, or ILSVRC2012_img_val.tar.
 
-    `wnids` are their classes, in the order of their numbers. Raises InputError if there are none.
+    `wnids` are their classes, in the order of their numbers. Raises InputError if there are none,
+    or if one has a number beyond those.
     """
     by_class: defaultdict[str, list[StoredFile]] = defaultdict(list)
-    for each in _files_of_folder(str(path)) if path.is_dir() else _files_of_tar(path):
+    files = _files_of_folder(str(path)) if path.is_dir() else _files_of_tar(path)
+    other_files = 0
+    for each in files:
         found = VALIDATION_NAME.fullmatch(each.name)
-        if found and 1 <= int(found[1]) <= len(wnids):
-            by_class[wnids[int(found[1]) - 1]].append(each)
+        if not found:
+            other_files += 1
+            continue
+        number = int(found[1])
+        # Passed over, it would be missed by nobody: the ground truth was cut off, more likely.
+        if not 1 <= number <= len(wnids):
+            raise InputError(
+                f"{path} holds {each.name}, but the devkit's ground truth tells the classes of "
+                f"1 to {len(wnids):,}: get the devkit again, or take the file away."
+            )
+        by_class[wnids[number - 1]].append(each)
     if not by_class:
         raise InputError(
             f"{path} holds no ILSVRC2012_val_<number>.JPEG: correct the path or the layout."
         )
-    return {wnid: partial(list, files) for wnid, files in by_class.items()}
+    return Contents(
+        classes={wnid: partial(list, pictures) for wnid, pictures in by_class.items()},
+        other_files=other_files,
+    )
 
 
 def _files_of_tar(path: Path, start: int = 0, size: int | None = None) -> list[StoredFile]:

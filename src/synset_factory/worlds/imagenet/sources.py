@@ -82,7 +82,9 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.name = folder, str(folder)
-        if not folder.is_dir():
+        with self._told():
+            is_there = folder.is_dir()
+        if not is_there:
             raise InputError(f"{layout.PARAMS}: fetch_models: there is no folder {folder}.")
 
     @cached_property
@@ -102,7 +104,6 @@ class Folder:
                 if not _same(source, target):
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(source, layout.partial(target))
-                    shutil.copystat(source, layout.partial(target))
                     layout.partial(target).replace(target)
 
     @contextmanager
@@ -191,8 +192,9 @@ def file_digest(path: Path) -> str:
 
 
 def _same(source: Path, target: Path) -> bool:
-    """Tell whether a copy is whole: it has the size and the time of what it is a copy of."""
-    if not target.exists():
-        return False
-    there, here = source.stat(), target.stat()
-    return (there.st_size, there.st_mtime_ns) == (here.st_size, here.st_mtime_ns)
+    """Tell whether a copy is whole, by its bytes: another source's may have its size and time."""
+    return (
+        target.exists()
+        and source.stat().st_size == target.stat().st_size
+        and file_digest(source) == file_digest(target)
+    )
