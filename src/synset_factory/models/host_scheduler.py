@@ -30,7 +30,7 @@ class HostScheduler:
                 method = functools.partial(getattr(self, f"_{name}"))
                 setattr(self, name, functools.wraps(getattr(scheduler, name))(method))
 
-    @property
+    @property  # type: ignore[misc]  # only read here
     def __class__(self) -> Any:
         """The scheduler's own: pipelines ask by isinstance which kind they have, and branch."""
         return type(self.__dict__["scheduler"])
