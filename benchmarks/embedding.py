@@ -25,7 +25,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from synset_factory import layout
-from synset_factory.config import load_common
+from synset_factory.config import LOCAL, Run, load_common
 from synset_factory.embedding import embed, image_batches
 from synset_factory.records import TRAIN, VALIDATION, image_key
 from synset_factory.shard_reader import read_index
@@ -35,6 +35,7 @@ MODEL = "ViT-B-32"
 WEIGHTS = "open_clip_model.safetensors"
 BATCH = 32
 THREADS = 1  # of torch, so that reading beside it has a core
+RUN = Run(device="cpu", workers=1, engine=LOCAL, address="", replicas=1)
 PARAMS = Path(__file__).parents[1] / layout.PARAMS
 
 
@@ -66,7 +67,7 @@ def write_model() -> None:
 def ours(count: int) -> Callable[[], np.ndarray]:
     """What stage `embed` does, loading the model included."""
     torch.set_num_threads(THREADS)
-    common = replace(load_common(PARAMS), threads=THREADS)
+    common = replace(load_common(PARAMS), threads=THREADS, run=RUN)
     index = read_index("natural")[:count]
     return lambda: embed(image_batches("natural", index, BATCH), count, "ours", common)
 

@@ -7,8 +7,9 @@ diffusers is a loop over prompts, one at a time or batched, that saves each pict
 bare denoiser is as many forward passes of the same shapes, and nothing else: what cannot be saved
 without another model. Every way runs in a process of its own, in turns; the first batch, in which
 memory is found and code compiled, is not timed. `of the products`: what share of this machine's
-rate of matrix products a way comes to. Of the stage it is also said where its time went (on a CPU,
-where a call lasts as long as its work).
+rate of matrix products a way comes to. Of the stage it is also said where its time went (on a CPU
+without --compile: elsewhere a call ends before its work does, or timers break up what is compiled),
+and what it takes for fewer images.
 
 `miniature` is the model of this clone's own run (`dvc repro text_to_image`) with the section
 `generate` of params.yaml; `stable_diffusion` has the architecture of Stable Diffusion 1.5 and
@@ -27,6 +28,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from contextlib import chdir
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -65,6 +67,8 @@ STABLE_DIFFUSION = {
     "height": 512,
     "width": 512,
     "dtype": "bfloat16",
+    "compile": False,
+    "safety_checker": False,
     "batch_size": 16,
 }
 MATRIX = {"cpu": 2048, "cuda": 8192}  # rows and columns, to measure the rate of products
@@ -106,7 +110,7 @@ def save_stable_diffusion(folder: Path) -> None:
 def write_repository(arguments: Namespace) -> None:
     """Make the current folder one with a model, and with one set for each guidance scale."""
     params = load_params(REPOSITORY / layout.PARAMS) | {"wnids": [WNID]}
-    params["run"] |= {"device": arguments.device, "engine": "local", "replicas": 1}
+    params["run"] |= {"device": arguments.device, "engine": "local", "address": "", "replicas": 1}
     params["sets"] = {
         f"{NAME}{i}": {"prompts": "synset", "guidance_scale": scale}
         for i, scale in enumerate(arguments.scales)
@@ -121,16 +125,20 @@ def write_repository(arguments: Namespace) -> None:
     params["generate"] |= {key: value for key, value in given.items() if value}
     layout.PARAMS.write_text(yaml.safe_dump(params))
     Path("prompts").symlink_to(REPOSITORY / "prompts")
-    batch = params["generate"]["batch_size"]
+    layout.IMAGE_PROMPTS.mkdir(parents=True)
+    for name in params["sets"]:
+        write_prompts(name, arguments.images, params["generate"]["batch_size"])
+
+
+def write_prompts(name: str, images: int, batch: int) -> None:
+    """Write a set's rows: so many images, and a batch that is drawn before time is taken."""
     rows = [
         [WNID, split, number, PROMPT, 2 * number + (split == "train")]
-        for split, count in (("train", arguments.images), ("validation", batch))
+        for split, count in (("train", images), ("validation", batch))
         for number in range(count)
     ]
-    layout.IMAGE_PROMPTS.mkdir(parents=True)
     table = pd.DataFrame(rows, columns=["wnid", "split", "number", "prompt", "seed"])
-    for name in params["sets"]:
-        table.to_parquet(layout.prompts(name), index=False)
+    table.to_parquet(layout.prompts(name), index=False)
 
 
 def wait(device: str) -> None:
@@ -178,22 +186,24 @@ class Clock:
 
 
 def stage(name: str, settings: ImageSettings, images: int, device: str) -> dict[str, float]:
-    """The stage as it is; on the CPU, where a call lasts as long as its work, also its parts."""
+    """The stage as it is; where a call lasts as long as its work, also its parts."""
     clock, draw = Clock(device), TextToImage.draw
+    has_parts = device == "cpu" and not settings.compile  # a timer would break up what is compiled
 
     def first_draw(self: TextToImage, *args: Any) -> Any:
-        for part, network in self.pipe.components.items():
-            if isinstance(network, torch.nn.Module):
-                clock.watch(network, "decode" if part == "vae" else "forward", "networks")
         drawn = draw(self, *args)
         TextToImage.draw = draw  # type: ignore[method-assign]
-        clock.watch(TextToImage, "draw", "pipeline")
+        if has_parts:
+            for part, network in self.pipe.components.items():
+                if isinstance(network, torch.nn.Module):
+                    clock.watch(network, "decode" if part == "vae" else "forward", "networks")
+            clock.watch(TextToImage, "draw", "pipeline")
         clock.begin()
         return drawn
 
     TextToImage.draw = first_draw  # type: ignore[method-assign]
     generate.generate_set(name)
-    return clock.taken() | (clock.within if device == "cpu" else {})
+    return clock.taken() | clock.within
 
 
 def plain(
@@ -290,7 +300,7 @@ WAYS: dict[str, Callable[[str, ImageSettings, int, str], dict[str, float]]] = {
 }
 NAMES = {
     "plain_batched": "diffusers, batched",
-    "plain_1": "diffusers, one at a time",
+    "plain_1": "diffusers, one at a time (from an eighth)",
     "plain_compiled": "diffusers, batched and compiled",
     "stage": "ours: stage generate",
     "bare": "the denoiser alone",
@@ -375,6 +385,18 @@ def report(
         print_table([f"the stage's time, cgs {scale}", "seconds", "share"], lines)
 
 
+def report_sizes(title: str, whole: Measured, images: int, batch: int) -> None:
+    """Print what the stage takes for a quarter of the images, beside all of them."""
+    few = max(images // 4 // batch, 1) * batch
+    write_prompts(f"{NAME}0", few, batch)
+    counts, runs = [few, images], [measure("stage", f"{NAME}0", few), whole]
+    print_comparison(
+        f"stage generate by size: {title}",
+        [replace(run, way=f"{count:,} images") for count, run in zip(counts, runs, strict=True)],
+        more={"images/s": [f"{n / run.seconds:,.1f}" for n, run in zip(counts, runs, strict=True)]},
+    )
+
+
 def main() -> None:
     parser = ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--model", choices=["miniature", "stable_diffusion"], default="miniature")
@@ -406,8 +428,7 @@ def main() -> None:
         rate = product_rate(arguments.device, getattr(torch, config.dtype))
         title = (
             f"{arguments.model}, {arguments.device}, {config.width} x {config.height}, "
-            f"{config.steps} steps, {config.dtype}, batches of {config.batch_size}, "
-            f"{arguments.images} images"
+            f"{config.steps} steps, {config.dtype}, batches of {config.batch_size}"
         )
         print(f"matrix products: {rate / 1e12:.3g} TFLOP/s", flush=True)
         took: dict[int, dict[str, list[Measured]]] = {}
@@ -423,7 +444,10 @@ def main() -> None:
         for i, scale in enumerate(arguments.scales):
             cost = operations(image_settings(scale, config))
             share = partial(share_of, cost, rate)
-            report(title, scale, took[i], arguments.images, share)
+            report(f"{title}, {arguments.images} images", scale, took[i], arguments.images, share)
+        whole = median_of(took[0]["stage"])
+        title = f"{title}, cgs {arguments.scales[0]}"
+        report_sizes(title, whole, arguments.images, config.batch_size)
 
 
 if __name__ == "__main__":

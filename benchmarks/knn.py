@@ -48,6 +48,7 @@ class Size:
 
 
 SEARCHES = (
+    Size("clip", 50_000, 5_000, 768),
     Size("clip", 100_000, 2_000, 768),
     Size("clip", 100_000, 5_000, 768),
     Size("random", 100_000, 5_000, 768),
@@ -56,7 +57,7 @@ LARGE_SEARCHES = (
     Size("clip", 200_000, 5_000, 768),
     Size("clip", 100_000, 5_000, 384),
 )
-CENTROIDS = Size("clip", 100_000, 20_000, 768)
+CENTROIDS = (Size("clip", 50_000, 20_000, 768), Size("clip", 100_000, 20_000, 768))
 
 
 def draw(size: Size, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +180,8 @@ def main() -> None:
         for number, size in enumerate(searches):
             ways = NEIGHBOUR_WAYS | (ONCE if number == 0 else {})
             report("neighbours", size, ways, threads, repeats)
-        report("Centroid Accuracy", CENTROIDS, CENTROID_WAYS, threads, repeats)
+        for size in CENTROIDS:
+            report("Centroid Accuracy", size, CENTROID_WAYS, threads, repeats)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a revised prompt costs: one class of a set drawn again, beside the whole set.
 
-    python benchmarks/one_class.py [--classes 4] [--images 1250] [--repeats 1]
+    python benchmarks/one_class.py [--classes 2 4] [--images 1250] [--repeats 1]
 
 Stage `generate` of the miniature, as `dvc repro` calls it, in a process of its own from the start
 of Python to the end: once for the whole set of C classes, then with another prompt for one class.
@@ -141,7 +141,7 @@ def measure_rows(classes: int, images: int) -> None:
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--classes", type=int, nargs="+", default=[4])
+    parser.add_argument("--classes", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--images", type=int, default=1250, help="of each class (the paper's)")
     parser.add_argument("--cgs", type=float, default=7.5)
     parser.add_argument("--repeats", type=int, default=1)

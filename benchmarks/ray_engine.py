@@ -1,8 +1,8 @@
 """Stage `generate` on Ray, with one and with two copies of the model, beside this process alone.
 
-    python benchmarks/ray_engine.py [rounds]
+    python benchmarks/ray_engine.py [--classes 2 4] [--rounds 1]
 
-One torch thread a copy, so that two fit on two cores. Each way draws the same four classes of the
+One torch thread a copy, so that two fit on two cores. Each way draws the same classes of the
 active world, from nothing, in a folder of its own, with the model that `make run` has trained; ways
 take turns, and times are medians over the rounds. Seconds are of the whole stage; those until the
 first images are Python's start, Ray's, and the loading of the model. MiB and CPU seconds are those
@@ -13,6 +13,8 @@ import shutil
 import sys
 import threading
 import time
+from argparse import ArgumentParser
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from statistics import median
@@ -27,7 +29,6 @@ from synset_factory import layout
 from synset_factory.config import load_params
 
 SET = "disamb"
-CLASSES = 4
 WAYS = {
     "this process": {"engine": "local", "replicas": 1},
     "Ray, 1 copy": {"engine": "ray", "replicas": 1},
@@ -41,10 +42,10 @@ class Drawn(NamedTuple):
     tars: dict[str, str]  # hashes
 
 
-def set_up(folder: Path, run: dict[str, object]) -> None:
+def set_up(folder: Path, classes: int, run: dict[str, object]) -> None:
     """Make a folder in which the stage finds all that it needs, and no images."""
     params = load_params()
-    params["wnids"] = params["wnids"][:CLASSES]
+    params["wnids"] = params["wnids"][:classes]
     params["threads"] = 1
     params["run"] |= {"device": "cpu", "address": "", **run}
     (folder / layout.PARAMS).write_text(yaml.safe_dump(params))
@@ -57,17 +58,25 @@ def set_up(folder: Path, run: dict[str, object]) -> None:
 
 def first_images(shards: Path, ended: threading.Event, found: list[float]) -> None:
     """Look out for the first tar that is not empty; note the seconds until then."""
-    start = time.perf_counter()
-    while not found and not ended.wait(0.1):
-        if any(path.stat().st_size for path in shards.rglob("*.tar*")):
+    start, over = time.perf_counter(), False
+    while not found and not over:
+        over = ended.wait(0.1)  # then it looks once more
+        if any(size_of(path) for path in shards.rglob("*.tar*")):
             found.append(time.perf_counter() - start)
 
 
-def measure(way: str) -> Drawn:
+def size_of(path: Path) -> int:
+    """Return a file's bytes; 0 if it has been given its last name since it was found."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
+
+
+def measure(way: str, classes: int) -> Drawn:
     """Run the stage once."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        set_up(folder, WAYS[way])
+        set_up(folder, classes, WAYS[way])
         shards, ended, found = folder / layout.shards(SET), threading.Event(), list[float]()
         watcher = threading.Thread(target=first_images, args=(shards, ended, found))
         watcher.start()
@@ -84,18 +93,15 @@ def measure(way: str) -> Drawn:
         return Drawn(measured, found[0], tars)
 
 
-def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 1
-    if not layout.TEXT_TO_IMAGE.exists():
-        sys.exit(f"error: {layout.TEXT_TO_IMAGE} is missing: get or train it, `make run`.")
-    params = load_params()
-    images = CLASSES * sum(params["splits"].values())
-    taken = [(way, measure(way)) for _ in range(rounds) for way in WAYS]
+def compare(classes: int, rounds: int) -> None:
+    """Print the table of so many classes; ends if the tars differ."""
+    images = classes * sum(load_params()["splits"].values())
+    taken = [(way, measure(way, classes)) for _ in range(rounds) for way in WAYS]
     by_way = {way: [each for name, each in taken if name == way] for way in WAYS}
     first = taken[0][1].tars
     same = [all(each.tars == first for each in drawn) for drawn in by_way.values()]
     print_comparison(
-        f"{CLASSES} classes of {SET}",
+        f"{classes} classes of {SET}",
         [median_of([each.measured for each in drawn]) for drawn in by_way.values()],
         images=images,
         more={
@@ -107,6 +113,17 @@ def main() -> None:
     )
     if not all(same):
         sys.exit("error: the tars differ.")
+
+
+def main() -> None:
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--classes", type=int, nargs="+", default=[2, 4], help="of the set (2 4)")
+    parser.add_argument("--rounds", type=int, default=1, help="that medians are taken of (1)")
+    arguments = parser.parse_args()
+    if not layout.TEXT_TO_IMAGE.exists():
+        sys.exit(f"error: {layout.TEXT_TO_IMAGE} is missing: get or train it, `make run`.")
+    for classes in arguments.classes:
+        compare(classes, arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -23,11 +23,11 @@ import tarfile
 import tempfile
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import chdir
 from dataclasses import replace
 from io import BytesIO
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ IMAGENET, IMAGENET_TAR, IMAGENET_BATCH = 1_200_000, 1_000, 1_024
 PHOTOGRAPHS, CLASSES, A_CLASS = "photographs", 20, 32
 EPOCHS = 2  # of photographs; of small pictures five times as many
 
-Batches = Iterator[tuple[Any, Any]]
+Batches = Iterable[tuple[Any, Any]]
 
 
 def settings(size: int, epochs: int) -> ClassifierSettings:
@@ -93,7 +93,7 @@ def settings(size: int, epochs: int) -> ClassifierSettings:
     )
 
 
-# ---- the ways: each yields (images, numbers of the images) ----
+# ---- the ways: each returns (images, numbers of the images), read once they are asked for ----
 
 
 def our_loader(name: str, size: int, epochs: int, workers: int) -> "DataLoader[Any]":
@@ -113,7 +113,7 @@ def our_loader(name: str, size: int, epochs: int, workers: int) -> "DataLoader[A
 
 
 def ours(name: str, size: int, epochs: int, workers: int) -> Batches:
-    yield from our_loader(name, size, epochs, workers)
+    return our_loader(name, size, epochs, workers)
 
 
 def of_webdataset(name: str, size: int, epochs: int, workers: int) -> Batches:
@@ -133,8 +133,7 @@ def of_webdataset(name: str, size: int, epochs: int, workers: int) -> Batches:
     loader = webdataset.WebLoader(
         dataset, batch_size=None, num_workers=workers, persistent_workers=True
     )
-    for _ in range(epochs):
-        yield from loader
+    return chain.from_iterable(repeat(loader, epochs))
 
 
 def of_timm(name: str, size: int, epochs: int, workers: int) -> Batches:
@@ -151,8 +150,7 @@ def of_timm(name: str, size: int, epochs: int, workers: int) -> Batches:
         dataset, size, BATCH, is_training=True, use_prefetcher=False, num_workers=workers
     )
     dataset.transform = our_loader(name, size, 1, 0).dataset.transform
-    for _ in range(epochs):
-        yield from loader
+    return chain.from_iterable(repeat(loader, epochs))
 
 
 WAYS: dict[str, Callable[[str, int, int, int], Batches]] = {
@@ -175,11 +173,13 @@ def tars(name: str) -> list[str]:
 def time_way(way: str, name: str, size: int, epochs: int, workers: int) -> None:
     """Print what a way takes from the start of the workers on, and the batches' numbers."""
     torch.set_num_threads(1)
-    start, cpu, seen = time.perf_counter(), cpu_seconds(), []
-    for images, numbers in WAYS[way](name, size, epochs, workers):
+    batches, seen = WAYS[way](name, size, epochs, workers), []
+    start, cpu = time.perf_counter(), cpu_seconds()
+    for images, numbers in batches:
         assert images.shape[1:] == (3, size, size) and images.dtype == torch.uint8
         seen.append([int(number) for number in numbers])
     seconds = time.perf_counter() - start
+    del batches
     gc.collect()  # ends the workers, whose CPU seconds count from then on
     told = {"seconds": seconds, "cpu_seconds": cpu_seconds() - cpu, "batches": seen}
     print(json.dumps(told))

@@ -1,11 +1,13 @@
 """The ImageNet world in its real configurations, with random weights, on a CPU.
 
-    python benchmarks/real_configurations.py [--photographs TAR] [--steps 1]
+    python benchmarks/real_configurations.py [--photographs TAR] [--steps 2]
 
 Stable Diffusion 1.5, OpenAI's ViT-L/14 and ResNet-RS-152 as published but for their weights,
 photographs of one class (from a tar of <wnid>/<file>, or else drawn), and worlds/imagenet.yaml as
-params.yaml with nothing changed but counts, batches, where models and photographs lie, and the
-device (`changed` below): one class, one set, two images of a step, one step of training. It runs
+params.yaml with nothing changed but counts, batches, where models (so without revisions) and
+photographs lie, what belongs to the machine (the section `run`, `threads`), and `generate.compile`,
+which is off (`changed` below): one class, one set, two images of two steps, one step of training.
+It runs
 `fetch_models`, `ingest`, `prompts`, `generate`, `embed`, `train` and `evaluate` as dvc.yaml does,
 and prints what each took: ratios are to the first of them. About 15 GB of disk for as long as it
 runs, 10 GB of memory, ten minutes on two cores: `make bench` leaves it out unless it is named.
@@ -144,7 +146,7 @@ def lay_out_photographs(photographs: list[bytes], folder: Path) -> None:
 
 
 def changed(params: dict[str, Any], sources: Path, steps: int) -> dict[str, Any]:
-    """Return the ImageNet world's params with counts and batches lowered, and places of ours."""
+    """Return the ImageNet world's params for this machine: fewer, smaller batches, our models."""
     params["wnids"] = [WNID]
     params["splits"] = {"train": 1, "validation": 1}
     params["sets"] = {NAME: params["sets"][NAME]}
@@ -216,7 +218,7 @@ def show_results(folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--photographs", type=Path, help="tar of <wnid>/<file> (default: drawn)")
-    parser.add_argument("--steps", type=int, default=1, help="of the scheduler (1)")
+    parser.add_argument("--steps", type=int, default=2, help="of the scheduler (2)")
     arguments = parser.parse_args()
     photographs = photographs_of(arguments.photographs)
     with tempfile.TemporaryDirectory() as name:

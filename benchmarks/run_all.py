@@ -61,7 +61,8 @@ def main() -> None:
     for number, name in enumerate(names, start=1):
         print(f"\n{number} of {len(names)}: {name}", flush=True)
         tables, seconds, succeeded = run(name)
-        text += [f"\n## {name}\n\n", *tables]
+        failed = [] if succeeded else ["\nFAILED: these are not all of its tables.\n"]
+        text += [f"\n## {name}\n\n", *tables, *failed]
         took.append((name, f"{seconds:.0f}", "" if succeeded else "FAILED, see above"))
         write_text(KEPT, "".join(text))
     print(f"\n{'-' * 80}\n{''.join(text)}")

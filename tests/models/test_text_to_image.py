@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from diffusers import DDIMScheduler, EulerDiscreteScheduler
 from PIL import Image
 from torch import nn
 from torch._dynamo.utils import counters
@@ -330,6 +331,7 @@ def test_a_scheduler_of_another_kind_is_refused(
         ({"_class_name": "KandinskyCombinedPipeline"}, "hands back pictures in another form"),
         ({"_class_name": "KandinskyV22CombinedPipeline"}, "hands back pictures in another form"),
         ({"_class_name": "PRXPixelPipeline"}, "hands back pictures in another form"),
+        ({"_class_name": "Cosmos2TextToImagePipeline"}, "cannot guide as weakly as the paper"),
         (
             {"_class_name": "VersatileDiffusionTextToImagePipeline"},
             "neither a unet nor a transformer",
@@ -437,6 +439,12 @@ def test_the_scheduler_sees_the_hosts_timesteps_and_the_pipeline_the_devices() -
         scheduler.scale_model_input(torch.zeros(1), timestep)
         scheduler.step(None, timestep, None)
     assert [each.item() for each in inner.seen] == [2, 2, 1, 1]  # an item of meta is an error
+
+
+def test_a_pipeline_that_asks_which_scheduler_it_has_is_told_the_inner_one() -> None:
+    scheduler = HostScheduler(DDIMScheduler(), torch.device("meta"))
+    assert isinstance(scheduler, DDIMScheduler)
+    assert not isinstance(scheduler, EulerDiscreteScheduler)
 
 
 def test_attention_is_torchs_own_fused_one(

@@ -41,9 +41,12 @@ OTHER_RANGE = {
     "PRXPixelPipeline",
 }
 DENOISERS = {"unet", "transformer"}
-# These compute p + s * (p - n) from the predictions p and n, with the prompt and without it, where
-# all others and the paper compute n + s * (p - n): their s is the paper's cgs less one.
+# Pipelines compute n + s * (p - n) from the predictions p and n, with the prompt and without it, as
+# the paper does. These compute p + s * (p - n): their s is the paper's cgs less one.
 GUIDANCE_FROM_ZERO = ("Krea2", "ZImage")
+# This one does so too, but guides only where its s is above 1: it has nothing for a cgs between 1
+# and 2. And told to have no safety checker, it makes one.
+OTHER_GUIDANCE = {"Cosmos2TextToImagePipeline"}
 # Of a pipeline that has them: else captions are cleaned if a certain library is installed, and a
 # picture is drawn at another size than asked for and scaled.
 FIXED = {"clean_caption": False, "use_resolution_binning": False}
@@ -160,6 +163,11 @@ def _pipeline_class(folder: Path, index: Mapping[str, Any]) -> type[Any]:
         raise InputError(
             f"{folder} holds a {name}, which hands back pictures in another form than the other "
             "pipelines: choose another model."
+        )
+    if name in OTHER_GUIDANCE:
+        raise InputError(
+            f"{folder} holds a {name}, which cannot guide as weakly as the paper does, and always "
+            "has a safety checker: choose another model."
         )
     if not DENOISERS & set(_parts(found)):
         raise InputError(

@@ -30,6 +30,11 @@ class HostScheduler:
                 method = functools.partial(getattr(self, f"_{name}"))
                 setattr(self, name, functools.wraps(getattr(scheduler, name))(method))
 
+    @property  # type: ignore[misc]  # only read here
+    def __class__(self) -> Any:
+        """The scheduler's own: pipelines ask by isinstance which kind they have, and branch."""
+        return type(self.__dict__["scheduler"])
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["scheduler"], name)
 
