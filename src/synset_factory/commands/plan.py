@@ -50,7 +50,7 @@ def plan(*, measure: bool = False) -> None:
     claim_world(common.world)
     if measure:
         # Trials run on this machine, whatever cluster the stages are to join.
-        check_run(replace(common, run=replace(common.run, address="")))
+        check_run(common, by_engine=False)
     needs = needs_of_world(common)
     if measure:
         measure_machine(common, needs, training.classifier)
