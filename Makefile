@@ -84,7 +84,7 @@ $(STAMP): requirements.lock pyproject.toml
 		$(PYTHON) -c '$(CHECK_PYTHON)' || exit 1; \
 		$(PYTHON) -m venv --clear $(VENV); }
 	@[ -e $@ ] && echo "Bringing $(VENV) up to date with requirements.lock ..." || \
-		echo "Installing what is pinned into $(VENV): 6.7 GB on disk, about 3 minutes on a" \
+		echo "Installing what is pinned into $(VENV): 7.1 GB on disk, about 3 minutes on a" \
 			"fast line ..."
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation -e .
