@@ -117,7 +117,8 @@ def test_a_training_that_cannot_begin_is_a_fault_before_an_image_is_drawn(
 def test_check_and_training_refuse_the_same(
     images: int, micro_batch_size: int, replicas: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("synset_factory.models.training._run_epochs", lambda *_: None)
+    for later in ("_check_together", "_run_epochs"):  # needs the other processes
+        monkeypatch.setattr(f"synset_factory.models.training.{later}", lambda *_: None)
     settings = training_settings(8, micro_batch_size)
     dataset = [(Image.new("RGB", (32, 32)), 0)] * images
 
