@@ -38,7 +38,7 @@ pull: $(STAMP) ## get image sets, models and embeddings from the remote instead 
 test: $(STAMP) ## run all tests
 	@$(IN_VENV) python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-bench: $(STAMP) ## measure this machine's speed beside other ways, 25 minutes (ONLY=NAME: one of them)
+bench: $(STAMP) ## measure this machine's speed beside other ways, 30 minutes (ONLY=NAME: one of them)
 	@$(IN_VENV) python benchmarks/run_all.py $(ONLY)
 
 lint: $(STAMP) ## check style (ruff) and types (mypy)

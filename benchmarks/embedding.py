@@ -28,8 +28,8 @@ from synset_factory import layout
 from synset_factory.config import LOCAL, Run, load_common
 from synset_factory.embedding import embed, image_batches
 from synset_factory.records import TRAIN, VALIDATION, image_key
-from synset_factory.shard_reader import read_index
-from synset_factory.shard_writer import Sample, encode_jpeg, write_class_tar, write_index
+from synset_factory.shards.reader import read_index
+from synset_factory.shards.writer import Sample, encode_jpeg, write_class_tar, write_index
 
 MODEL = "ViT-B-32"
 WEIGHTS = "open_clip_model.safetensors"

@@ -26,7 +26,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from threadpoolctl import threadpool_limits
 
 from synset_factory.measures.centroids import centroid_outcomes, class_centroids
-from synset_factory.nearest_neighbours import find_nearest
+from synset_factory.neighbours.find import find_nearest
 
 K = 5
 MEMORY = 0.5  # GiB, as params.yaml has it

@@ -23,9 +23,9 @@ import yaml
 from measuring import compare, print_comparison
 from tqdm import tqdm
 
-from synset_factory.prompt_files import Synset, read_synsets
+from synset_factory.prompts.files import Synset, read_synsets
 from synset_factory.records import SPLITS, image_key
-from synset_factory.shard_writer import Sample, write_class_tar
+from synset_factory.shards.writer import Sample, write_class_tar
 
 REPOSITORY = Path(__file__).parents[1]
 KEPT = ("dvc.yaml", "params.yaml", ".dvcignore", ".gitignore", "prompts", "src", "worlds", ".dvc")

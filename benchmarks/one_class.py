@@ -32,10 +32,10 @@ from synset_factory import layout
 from synset_factory.config import load_params, load_section
 from synset_factory.drawing import GenerateConfig, image_settings
 from synset_factory.generation_plan import plan_set
-from synset_factory.image_stock import ImageStock
-from synset_factory.prompt_files import read_synsets
+from synset_factory.prompts.files import read_synsets
 from synset_factory.records import TRAIN, VALIDATION
-from synset_factory.shard_writer import Sample, write_class_tar, write_index
+from synset_factory.shards.image_stock import ImageStock
+from synset_factory.shards.writer import Sample, write_class_tar, write_index
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NAME = "benchmark"

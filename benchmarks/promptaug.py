@@ -12,13 +12,13 @@ from functools import partial
 import numpy as np
 from measuring import compare, print_comparison, print_table
 
-from synset_factory.prompt_files import (
+from synset_factory.prompts.files import (
     class_prompts,
     read_disambiguations,
     read_synsets,
     read_vocabulary,
 )
-from synset_factory.prompt_grammar import (
+from synset_factory.prompts.grammar import (
     ClassPrompts,
     Vocabulary,
     augmented_prompt,

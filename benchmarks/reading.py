@@ -49,13 +49,14 @@ from timm.data.readers import reader_wds
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from synset_factory import exports, layout
+from synset_factory import layout
 from synset_factory.models import classifier
 from synset_factory.models.classifier import ClassifierSettings
 from synset_factory.models.training_batches import Share, training_batches
 from synset_factory.records import TRAIN, VALIDATION, image_key
-from synset_factory.shard_reader import JpegDataset, read_index
-from synset_factory.shard_writer import Sample, encode_jpeg, write_class_tar, write_index
+from synset_factory.shards import exports
+from synset_factory.shards.reader import JpegDataset, read_index
+from synset_factory.shards.writer import Sample, encode_jpeg, write_class_tar, write_index
 
 BATCH = 64
 TAR = 100  # images of an exported tar, so that workers and shuffles have some to choose from

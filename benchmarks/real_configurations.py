@@ -10,7 +10,7 @@ which is off (`changed` below): one class, one set, two images of two steps, one
 It runs
 `fetch_models`, `ingest`, `prompts`, `generate`, `embed`, `train` and `evaluate` as dvc.yaml does,
 and prints what each took: ratios are to the first of them. About 15 GB of disk for as long as it
-runs, 10 GB of memory, ten minutes on two cores: `make bench` leaves it out unless it is named.
+runs, 6 GB of memory, five minutes on two cores: `make bench` leaves it out unless it is named.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from safetensors.torch import save_file
 from timm.models import save_for_hf
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from synset_factory.shard_writer import encode_jpeg
+from synset_factory.shards.writer import encode_jpeg
 from synset_factory.worlds.miniature.text_tower import transformers_tokenizer
 
 REPOSITORY = Path(__file__).parents[1]

@@ -35,7 +35,7 @@ from synset_factory.config import load_params
 from synset_factory.embedding_files import IMAGE, PROMPT, Embeddings, read_embeddings, write_batches
 from synset_factory.measures.knn import nearest
 from synset_factory.measures.vectors import unit_vectors
-from synset_factory.nearest_neighbours import find_nearest
+from synset_factory.neighbours.find import find_nearest
 from synset_factory.records import TRAIN, VALIDATION, image_key
 from synset_factory.table_rows import NEIGHBOURS
 from synset_factory.tables import PAPER_SETS, ClipSource, experiments

@@ -23,7 +23,13 @@ from measuring import compare, print_comparison
 from PIL import Image, ImageFilter
 
 from synset_factory.records import TRAIN, VALIDATION, image_key
-from synset_factory.shard_writer import Sample, class_tar, encode_jpeg, write_class_tar, write_index
+from synset_factory.shards.writer import (
+    Sample,
+    class_tar,
+    encode_jpeg,
+    write_class_tar,
+    write_index,
+)
 
 CLASSES = 8
 IMAGES = 100  # a class

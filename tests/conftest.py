@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
+from synset_factory.engine.ray_cluster import ALONE, QUIET
 from synset_factory.errors import InputError
-from synset_factory.ray_cluster import ALONE, QUIET
 from synset_factory.wordnet import open_wordnet
 from tests.small_pipeline import made_once, run_small_pipeline
 
@@ -27,7 +27,7 @@ LONGEST_FIRST = (
     "tests/test_commands.py",
     "tests/test_seeds_command.py",
     "tests/models/test_classifier.py",
-    "tests/test_readers.py",
+    "tests/shards/test_readers.py",
     "tests/site/test_browser.py",
     "tests/stages/test_generate.py",
     "tests/test_remote_kinds.py",

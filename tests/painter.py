@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from PIL import Image
 
-from synset_factory.shard_writer import encode_jpeg
+from synset_factory.shards.writer import encode_jpeg
 
 
 class Painter:

@@ -12,7 +12,7 @@ from synset_factory import layout
 from synset_factory.config import NATURAL
 from synset_factory.embedding_files import IMAGE, PROMPT, write_embeddings
 from synset_factory.records import VALIDATION, image_key
-from synset_factory.shard_writer import write_class_tar, write_index
+from synset_factory.shards.writer import write_class_tar, write_index
 from synset_factory.tables import Row, Undefined, classifier_lines, experiments, write_rows
 from tests.small_sets import LABELS, REPOSITORY, sample
 

@@ -13,8 +13,8 @@ from synset_factory import layout
 from synset_factory.config import NATURAL
 from synset_factory.records import image_key
 from synset_factory.seeds import derive_seed
-from synset_factory.shard_reader import read_index
-from synset_factory.shard_writer import Sample, encode_jpeg, write_class_tar, write_index
+from synset_factory.shards.reader import read_index
+from synset_factory.shards.writer import Sample, encode_jpeg, write_class_tar, write_index
 
 REPOSITORY = Path(__file__).parents[1]
 LABELS = {"n02895154": 461, "n01580077": 17, "n01847000": 97}  # not in the order of labels

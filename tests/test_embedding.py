@@ -15,7 +15,7 @@ from synset_factory.config import Common, Run, Splits
 from synset_factory.embedding import embed, image_batches, text_batches
 from synset_factory.errors import InputError
 from synset_factory.models.clip import Clip
-from synset_factory.shard_writer import Sample, encode_jpeg, read_members, write_class_tar
+from synset_factory.shards.writer import Sample, encode_jpeg, read_members, write_class_tar
 from tests.tiny_models import CLIP, save_clip
 
 TEXTS = ["jay", "drake", "a photo of a crane"]

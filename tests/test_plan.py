@@ -15,26 +15,16 @@ import pytest
 import torch
 import yaml
 
-from synset_factory import drawing, layout, machine_trials
+from synset_factory import drawing, layout
 from synset_factory.commands.plan import plan
 from synset_factory.config import Run, load_common
 from synset_factory.errors import InputError
 from synset_factory.folder_digest import folder_digest
 from synset_factory.generation_plan import plan_set
-from synset_factory.image_stock import ImageStock
 from synset_factory.machine_figures import Rates, recall, remember
 from synset_factory.models.classifier import ClassifierSettings
-from synset_factory.plan_report import (
-    Disk,
-    DrawnSet,
-    copies_table,
-    duration,
-    sets_table,
-    sharing,
-    size,
-)
-from synset_factory.records import SPLITS, ImageSettings
-from synset_factory.run_needs import (
+from synset_factory.planning import trials
+from synset_factory.planning.needs import (
     TAR_BYTES,
     EmbeddingNeeds,
     SetNeeds,
@@ -47,8 +37,19 @@ from synset_factory.run_needs import (
     share_blocks,
     trainings_needs,
 )
+from synset_factory.planning.report import (
+    Disk,
+    DrawnSet,
+    copies_table,
+    duration,
+    sets_table,
+    sharing,
+    size,
+)
+from synset_factory.records import SPLITS, ImageSettings
 from synset_factory.seeds import derive_seed
-from synset_factory.shard_writer import Sample, write_class_tar
+from synset_factory.shards.image_stock import ImageStock
+from synset_factory.shards.writer import Sample, write_class_tar
 from synset_factory.worlds.miniature.clip import write_config
 from tests.tiny_models import CLIP, IMAGE_SETTINGS, save_text_to_image
 
@@ -226,9 +227,9 @@ def test_embeddings_take_four_bytes_a_dimension(world: Path) -> None:
 
 def test_what_was_measured_of_one_clip_does_not_stand_for_another(world: Path) -> None:
     write_config(CLIP, layout.CLIP)
-    one = machine_trials.embedding_key("cpu", 1)
+    one = trials.embedding_key("cpu", 1)
     write_config(replace(CLIP, image_size=64), layout.CLIP)
-    assert machine_trials.embedding_key("cpu", 1) != one
+    assert trials.embedding_key("cpu", 1) != one
 
 
 def test_several_devices_share_the_work_evenly() -> None:
@@ -374,10 +375,10 @@ def test_what_was_measured_is_foretold_and_remembered(
     world: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_text_to_image(layout.TEXT_TO_IMAGE)
-    monkeypatch.setattr(machine_trials, "in_a_process", lambda trial, *a: remember(trial(*a)))
-    monkeypatch.setattr(machine_trials, "SECONDS", 0.2)
-    monkeypatch.setattr(machine_trials, "TIMED", 0.2)
-    monkeypatch.setattr(machine_trials, "LONG_STEP", 1e9)  # tried up to the whole batch
+    monkeypatch.setattr(trials, "in_a_process", lambda trial, *a: remember(trial(*a)))
+    monkeypatch.setattr(trials, "SECONDS", 0.2)
+    monkeypatch.setattr(trials, "TIMED", 0.2)
+    monkeypatch.setattr(trials, "LONG_STEP", 1e9)  # tried up to the whole batch
     plan(measure=True)
     measured = capsys.readouterr().out
     assert "?" not in measured.partition("classifiers of")[0]
@@ -398,12 +399,10 @@ def test_the_time_of_a_long_drawing_is_foretold_from_a_short_one(
 ) -> None:
     """An image of a second and 0.25 s a step takes 13.5 s with 50 steps."""
     times = {2: 1.5, 4: 2.0}
-    monkeypatch.setattr(
-        machine_trials, "_draw", lambda s, *rest: (times[s.steps], 1_000.0 * s.steps)
-    )
-    machine = machine_trials.Machine(device="cpu", threads=1, workers=0)
+    monkeypatch.setattr(trials, "_draw", lambda s, *rest: (times[s.steps], 1_000.0 * s.steps))
+    machine = trials.Machine(device="cpu", threads=1, workers=0)
     settings = replace(SETTINGS, steps=50, batch_size=16)
-    figures = machine_trials.try_drawing(settings, "jay", machine)
+    figures = trials.try_drawing(settings, "jay", machine)
     rates = Rates(settings, "cpu", 1)
     assert figures[rates.seconds_key] == pytest.approx(13.5)
     assert rates.bytes_key not in figures and figures[rates.half_drawn_key] == 4_000
@@ -449,10 +448,10 @@ def test_too_little_memory_for_a_trial_is_one_sentence(
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(
-        machine_trials, "ProcessPoolExecutor", lambda count, mp_context: ThreadPoolExecutor(count)
+        trials, "ProcessPoolExecutor", lambda count, mp_context: ThreadPoolExecutor(count)
     )
     with pytest.raises(InputError, match=r"too little memory .* lower generate\.batch_size, "):
-        machine_trials.in_a_process(trial)
+        trials.in_a_process(trial)
     assert not layout.MACHINE_FIGURES.exists()
 
 
@@ -468,24 +467,24 @@ def test_training_is_timed_for_the_classifier_as_it_is_set(
     world: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is trained in truth; only the times are made up."""
-    train, timed = machine_trials._train, Timed()
+    train, timed = trials._train, Timed()
 
     def train_and_tell(settings: ClassifierSettings, batch: int, steps: int, *rest: Any) -> float:
         assert train(settings, batch, steps, *rest) > 0
         return timed(settings, batch, steps)
 
-    monkeypatch.setattr(machine_trials, "_train", train_and_tell)
+    monkeypatch.setattr(trials, "_train", train_and_tell)
     params = yaml.safe_load(layout.PARAMS.read_text())
     sizes = {"batch_size": 4, "micro_batch_size": 2}
     settings = ClassifierSettings(**params["train"]["classifier"] | sizes)
-    machine = machine_trials.Machine(device="cpu", threads=1, workers=0)
-    figures = machine_trials.try_training(settings, 2, machine)
-    seconds = figures.pop(machine_trials.training_key(settings, "cpu", 1))
-    memory = figures.pop(machine_trials.training_memory_key(settings, "cpu", 1))
+    machine = trials.Machine(device="cpu", threads=1, workers=0)
+    figures = trials.try_training(settings, 2, machine)
+    seconds = figures.pop(trials.training_key(settings, "cpu", 1))
+    memory = figures.pop(trials.training_memory_key(settings, "cpu", 1))
     assert seconds == pytest.approx(0.25) and memory > 0 and not figures
     # As one of these changes, so does what was measured.
     keys = {
-        machine_trials.training_key(each, "cpu", 1)
+        trials.training_key(each, "cpu", 1)
         for each in (
             settings,
             replace(settings, amp="bfloat16"),
@@ -498,7 +497,7 @@ def test_training_is_timed_for_the_classifier_as_it_is_set(
         )
     }
     assert len(keys) == 8
-    assert machine_trials.training_key(settings, "cpu", 2) not in keys
+    assert trials.training_key(settings, "cpu", 2) not in keys
 
 
 class Timed:
@@ -521,12 +520,12 @@ def training_figures(
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     sizes = {"batch_size": 64, "micro_batch_size": 32}
     settings = ClassifierSettings(**params["train"]["classifier"] | sizes)
-    monkeypatch.setattr(machine_trials, "_train", timed)
-    machine = machine_trials.Machine(device=device, threads=1, workers=0)
-    figures = machine_trials.try_training(settings, 2, machine)
+    monkeypatch.setattr(trials, "_train", timed)
+    machine = trials.Machine(device=device, threads=1, workers=0)
+    figures = trials.try_training(settings, 2, machine)
     return (
-        figures.get(machine_trials.training_key(settings, device, 1)),
-        figures.get(machine_trials.training_memory_key(settings, device, 1)),
+        figures.get(trials.training_key(settings, device, 1)),
+        figures.get(trials.training_memory_key(settings, device, 1)),
     )
 
 
@@ -602,8 +601,8 @@ def test_a_trial_does_not_time_the_compiling(
     monkeypatch: pytest.MonkeyPatch, settings: ImageSettings, device: str
 ) -> None:
     model = SlowAtFirst()
-    monkeypatch.setattr(machine_trials, "TextToImage", lambda *_: model)
-    monkeypatch.setattr(machine_trials, "time", SimpleNamespace(perf_counter=lambda: model.now))
-    machine = machine_trials.Machine(device=device, threads=1, workers=0)
-    figures = machine_trials.try_drawing(settings, "jay", machine)
+    monkeypatch.setattr(trials, "TextToImage", lambda *_: model)
+    monkeypatch.setattr(trials, "time", SimpleNamespace(perf_counter=lambda: model.now))
+    machine = trials.Machine(device=device, threads=1, workers=0)
+    figures = trials.try_drawing(settings, "jay", machine)
     assert figures[Rates(settings, device, 1).seconds_key] == pytest.approx(0.5)

@@ -7,7 +7,7 @@ import pytest
 
 from synset_factory import layout
 from synset_factory.errors import InputError
-from synset_factory.prompt_files import Synset
+from synset_factory.prompts.files import Synset
 from synset_factory.review_list import (
     ReviewEntry,
     accuracies,

@@ -10,7 +10,7 @@ from synset_factory import layout
 from synset_factory.config import Run
 from synset_factory.errors import InputError
 from synset_factory.models import classifier
-from synset_factory.shard_reader import JpegDataset
+from synset_factory.shards.reader import JpegDataset
 
 
 def load_classifiers(train: str, wnids: Sequence[str]) -> Iterator[tuple[int, nn.Module]]:

@@ -40,7 +40,7 @@ class Shortcuts:
 class ImageSet:
     """What distinguishes one synthetic image set from another."""
 
-    prompts: str  # recipe of prompt_grammar.RECIPES
+    prompts: str  # recipe of prompts.grammar.RECIPES
     guidance_scale: float  # the paper's cgs; 1.0 means no guidance
     shortcuts: Shortcuts | None = None  # the one key that may be left out: then there are none
 

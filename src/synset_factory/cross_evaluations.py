@@ -11,9 +11,9 @@ from pathlib import Path
 
 from synset_factory import layout
 from synset_factory.errors import InputError
-from synset_factory.exports import output_folder
 from synset_factory.records import TRAIN, VALIDATION
-from synset_factory.set_card import INFO, Split, card, read_split, write_beside
+from synset_factory.shards.exports import output_folder
+from synset_factory.shards.set_card import INFO, Split, card, read_split, write_beside
 
 # Sets differ in the fields of .json. datasets would take those of the last split for all, and drop
 # the others in silence; told the type of each column, it keeps them (`json` is of datasets 4.7).

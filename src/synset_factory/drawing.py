@@ -18,14 +18,14 @@ from tqdm import tqdm
 
 from synset_factory import layout
 from synset_factory.config import Common, Shortcuts
-from synset_factory.engine import run_tasks
+from synset_factory.engine.tasks import run_tasks
 from synset_factory.folder_digest import folder_digest
 from synset_factory.generation_plan import ClassJob
 from synset_factory.machine_figures import Rates, slow_at_first
 from synset_factory.models.text_to_image import Drawn, TextToImage
-from synset_factory.prompt_files import Synset
+from synset_factory.prompts.files import Synset
 from synset_factory.records import ImageRow, ImageSettings
-from synset_factory.shard_writer import Sample, class_tar
+from synset_factory.shards.writer import Sample, class_tar
 
 # The code's part of what determines an image: raised when this code would draw other pictures
 # from the same rows and settings (tests/stages/test_generate.py tells when).
@@ -198,7 +198,7 @@ def write_jobs(
     """Write the tars that are not finished: an image is drawn only if it is nowhere on disk.
 
     `name` is that of the progress bar. How long an image took is remembered for later plans.
-    Raises InputError as `engine.run_tasks` does, and if a model draws NaN.
+    Raises InputError as `engine.tasks.run_tasks` does, and if a model draws NaN.
     """
     class_indices = {synset.wnid: synset.class_index for synset in classes}
     todo = [job for job in jobs if not job.finished]

@@ -10,9 +10,10 @@ from tqdm import tqdm
 
 from synset_factory import layout
 from synset_factory.config import Common
-from synset_factory.engine import MakeWorker, run_tasks
+from synset_factory.engine.tasks import run_tasks
+from synset_factory.engine.worker import MakeWorker
 from synset_factory.models.clip import Batch, Clip
-from synset_factory.shard_reader import read_range
+from synset_factory.shards.reader import read_range
 
 
 def image_batches(image_set: str, index: pd.DataFrame, batch_size: int) -> Iterator[Batch]:
@@ -34,7 +35,7 @@ def embed(batches: Iterable[Batch], count: int, label: str, common: Common) -> n
     """Return the embeddings of `count` images or texts in their order, [count, D] float32.
 
     They are the world's CLIP's, as it gives them. `label` is that of the progress bar. Raises
-    InputError as `engine.run_tasks` does, and if there is no CLIP.
+    InputError as `engine.tasks.run_tasks` does, and if there is no CLIP.
     """
     all_vectors, done = np.empty((0, 0), dtype=np.float32), 0
     make_worker: MakeWorker[Batch, np.ndarray] = partial(Clip, device=common.run.device)

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from synset_factory import layout
 from synset_factory.errors import InputError
-from synset_factory.image_stock import ImageStock, Place, images_in
 from synset_factory.records import ImageRow, ImageSettings, image_digest
-from synset_factory.shard_writer import beginning
+from synset_factory.shards.image_stock import ImageStock, Place, images_in
+from synset_factory.shards.writer import beginning
 
 
 def read_rows(image_set: str) -> list[ImageRow]:

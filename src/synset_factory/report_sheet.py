@@ -3,9 +3,9 @@
 from PIL import Image, ImageDraw, ImageFont
 
 from synset_factory import layout
-from synset_factory.prompt_grammar import ClassPrompts
+from synset_factory.prompts.grammar import ClassPrompts
 from synset_factory.records import TRAIN
-from synset_factory.shard_reader import JpegDataset, read_index
+from synset_factory.shards.reader import JpegDataset, read_index
 from synset_factory.site.config import ReportConfig
 from synset_factory.tables import PAPER_SETS
 

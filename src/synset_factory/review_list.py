@@ -14,8 +14,8 @@ import pandas as pd
 from synset_factory import layout
 from synset_factory.errors import InputError
 from synset_factory.measures.accuracy import per_class_accuracy
-from synset_factory.prompt_check import check_prompt_files
-from synset_factory.prompt_files import Synset, read_disambiguations, read_synsets
+from synset_factory.prompts.check import check_prompt_files
+from synset_factory.prompts.files import Synset, read_disambiguations, read_synsets
 
 WORD, SYNONYMS, GENERATOR = "word", "synonyms", "generator"
 CAUSES = (WORD, SYNONYMS, GENERATOR)

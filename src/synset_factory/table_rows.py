@@ -26,7 +26,7 @@ from synset_factory.measures.centroids import (
 )
 from synset_factory.measures.knn import vote
 from synset_factory.measures.vectors import UndefinedMeasure
-from synset_factory.nearest_neighbours import find_nearest
+from synset_factory.neighbours.find import find_nearest
 from synset_factory.real_labels import labels_of_keys
 from synset_factory.tables import ClipSource, Row, Undefined
 

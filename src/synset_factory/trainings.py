@@ -13,11 +13,11 @@ from torch import nn
 from synset_factory import layout
 from synset_factory.checkpoints import Checkpoints, FileStore
 from synset_factory.config import RAY, Common
+from synset_factory.engine.ray_cluster import ray_cluster
 from synset_factory.fingerprint import fingerprint
 from synset_factory.models.classifier import ClassifierSettings
 from synset_factory.models.training import train
-from synset_factory.ray_cluster import ray_cluster
-from synset_factory.shard_reader import JpegDataset
+from synset_factory.shards.reader import JpegDataset
 
 CHECKPOINT_SECONDS = 60.0  # less is not worth the writing
 LIBRARIES = ("numpy", "pillow", "timm", "torch", "torchvision")  # on which bytes depend
@@ -51,7 +51,7 @@ def trained_classifier(
         known = checkpoints.read()
         if known is None or known.epochs < settings.epochs:
             with ray_cluster(common):
-                from synset_factory.ray_training import train_on_cluster
+                from synset_factory.engine.ray_training import train_on_cluster
 
                 train_on_cluster(
                     image_set, index, class_names, settings, seed, common, checkpoints, label
@@ -86,6 +86,6 @@ def _what_determines(
         "threads": common.threads,
         "device": torch.device(common.run.device).type,
         "processes": common.run.replicas,
-        "code": fingerprint("synset_factory.models.training", "synset_factory.shard_reader"),
+        "code": fingerprint("synset_factory.models.training", "synset_factory.shards.reader"),
         "versions": {library: version(library) for library in LIBRARIES},
     }

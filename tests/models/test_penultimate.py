@@ -12,7 +12,7 @@ from torch import nn
 from synset_factory.errors import InputError
 from synset_factory.models import classifier
 from synset_factory.models.penultimate import Penultimate
-from synset_factory.shard_reader import JpegDataset, read_index
+from synset_factory.shards.reader import JpegDataset, read_index
 from tests.small_sets import write_small_set
 
 OVERLAY = {"input_size": (3, 32, 32), "crop_pct": 1.0, "num_classes": 3, "mean": (0.1, 0.2, 0.3)}

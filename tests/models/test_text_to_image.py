@@ -26,7 +26,7 @@ from synset_factory.models.diffusers_pipeline import call_arguments, denoiser
 from synset_factory.models.host_scheduler import HostScheduler
 from synset_factory.models.text_to_image import TextToImage
 from synset_factory.provenance import drawn_by_model
-from synset_factory.shard_writer import encode_jpeg
+from synset_factory.shards.writer import encode_jpeg
 from synset_factory.stages import generate
 from tests.tiny_models import (
     IMAGE_SETTINGS,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from synset_factory import layout
 from synset_factory.errors import InputError
-from synset_factory.prompt_files import read_disambiguations, read_synsets
-from synset_factory.prompt_lint import TextEncoder
+from synset_factory.prompts.files import read_disambiguations, read_synsets
+from synset_factory.prompts.lint import TextEncoder
 from synset_factory.review.clarification import (
     Clarification,
     StaleError,

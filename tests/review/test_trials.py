@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from synset_factory.config import load_common
-from synset_factory.prompt_files import read_synsets
+from synset_factory.prompts.files import read_synsets
 from synset_factory.records import TRAIN, ImageRow, image_key
 from synset_factory.review.trials import REMEMBERED, Trials
-from synset_factory.shard_writer import encode_jpeg
+from synset_factory.shards.writer import encode_jpeg
 
 REPOSITORY = Path(__file__).parents[2]
 BY_WNID = {synset.wnid: synset for synset in read_synsets(REPOSITORY / "prompts/synsets.csv")}

@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from synset_factory import layout
 from synset_factory.errors import InputError
-from synset_factory.revisions import WorkingTree
+from synset_factory.revisions.revision import WorkingTree
 from synset_factory.site import vega
 from synset_factory.site.side_by_side import write_page
 from synset_factory.stages import report

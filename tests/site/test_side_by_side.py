@@ -8,7 +8,7 @@ import pytest
 from synset_factory import layout
 from synset_factory.commands.diff import SHEET, diff
 from synset_factory.errors import InputError
-from synset_factory.revisions import Commit, WorkingTree
+from synset_factory.revisions.revision import Commit, WorkingTree
 from tests.small_pipeline import REPOSITORY, commit, run
 
 STAGES = """

@@ -13,7 +13,7 @@ from PIL import Image
 from synset_factory import embedding, layout
 from synset_factory.embedding_files import COLUMNS, Embeddings, write_embeddings
 from synset_factory.errors import InputError
-from synset_factory.shard_writer import Sample, encode_jpeg, write_class_tar
+from synset_factory.shards.writer import Sample, encode_jpeg, write_class_tar
 from synset_factory.stages import appendix_b
 from synset_factory.stages.appendix_b import query_rows
 from synset_factory.tables import Undefined, read_measured, read_row

@@ -11,7 +11,7 @@ from synset_factory.config import Common, ImageSet, Run, Splits
 from synset_factory.embedding_files import write_embeddings
 from synset_factory.errors import InputError
 from synset_factory.measures.diagnosis import Limits
-from synset_factory.prompt_grammar import RECIPES, ClassPrompts
+from synset_factory.prompts.grammar import RECIPES, ClassPrompts
 from synset_factory.records import image_key
 from synset_factory.stages import diagnosis
 from synset_factory.stages.diagnosis import (

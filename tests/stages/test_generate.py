@@ -20,7 +20,7 @@ from synset_factory.errors import InputError
 from synset_factory.folder_digest import folder_digest
 from synset_factory.models.text_to_image import TextToImage
 from synset_factory.provenance import drawn_by_model
-from synset_factory.shard_reader import read_index
+from synset_factory.shards.reader import read_index
 from synset_factory.stages import generate
 from tests.tiny_models import IMAGE_SETTINGS, LATENT, save_text_to_image
 

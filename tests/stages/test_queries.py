@@ -14,12 +14,12 @@ from synset_factory import drawing, layout
 from synset_factory.config import load_common, load_section
 from synset_factory.drawing import GenerateConfig, image_settings
 from synset_factory.errors import InputError
-from synset_factory.prompt_files import read_synsets, world_classes
+from synset_factory.prompts.files import read_synsets, world_classes
 from synset_factory.provenance import TRAINED_MODEL, has_source_type
 from synset_factory.query_images import APPENDIX_B
 from synset_factory.records import image_digest
-from synset_factory.shard_reader import read_range
-from synset_factory.shard_writer import read_members
+from synset_factory.shards.reader import read_range
+from synset_factory.shards.writer import read_members
 from synset_factory.stages import prompts, queries
 from synset_factory.stages.generate import generate_set
 from tests.painter import Painter

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from synset_factory import layout, report_sheet
-from synset_factory.prompt_grammar import ClassPrompts
+from synset_factory.prompts.grammar import ClassPrompts
 from synset_factory.report_sheet import GAP, figure5
 from synset_factory.report_tables import further_set
 from synset_factory.site.config import ReportConfig

@@ -19,7 +19,7 @@ from synset_factory.checkpoints import FileStore
 from synset_factory.config import NATURAL, load_common, load_section
 from synset_factory.errors import InputError
 from synset_factory.records import TRAIN
-from synset_factory.shard_reader import read_index
+from synset_factory.shards.reader import read_index
 from synset_factory.stages import train
 from tests.small_sets import write_params, write_small_set
 
@@ -31,7 +31,7 @@ RUNNER = """
 import json, os, signal, sys
 from pathlib import Path
 from synset_factory import trainings
-from synset_factory.shard_reader import JpegDataset
+from synset_factory.shards.reader import JpegDataset
 from synset_factory.stages import train
 
 trainings.CHECKPOINT_SECONDS = 0.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from synset_factory import layout
 from synset_factory.config import load_common, load_params, load_section, stage_modules
 from synset_factory.errors import InputError
-from synset_factory.prompt_files import (
+from synset_factory.prompts.files import (
     check_recipes,
     read_disambiguations,
     read_synsets,

@@ -36,8 +36,8 @@ def cross_evaluation(*, train: str, validation: str, folder: Path | None) -> Non
         is_link_to_tar,
         write_cross_evaluation,
     )
-    from synset_factory.exports import replaceable
     from synset_factory.records import TRAIN, VALIDATION
+    from synset_factory.shards.exports import replaceable
 
     common = load_common()
     claim_world(common.world)

@@ -10,12 +10,12 @@ from tqdm import tqdm
 from synset_factory import layout
 from synset_factory.config import load_params
 from synset_factory.errors import InputError
-from synset_factory.prompt_files import read_synsets
+from synset_factory.prompts.files import read_synsets
 from synset_factory.whole_files import whole_file
 
 if TYPE_CHECKING:
-    from synset_factory.revision_diff import SetDiff
-    from synset_factory.revisions import Revision
+    from synset_factory.revisions.diff import SetDiff
+    from synset_factory.revisions.revision import Revision
 
 T = TypeVar("T")
 
@@ -46,8 +46,8 @@ def diff(*, before: str, after: str | None, sheet: Path) -> None:
     had is read from DVC's cache, else from its remote; nothing is checked out.
     """
     # Imported here: these libraries take seconds, and --help needs none of them.
-    from synset_factory.revision_diff import describe
-    from synset_factory.revisions import Commit, WorkingTree, diff_set
+    from synset_factory.revisions.diff import describe
+    from synset_factory.revisions.revision import Commit, WorkingTree, diff_set
 
     load_params()  # says so if this is not the top of the repository
     if sheet.is_dir():
@@ -103,7 +103,7 @@ def _draw(
     diffs: "list[SetDiff]", names: dict[str, str], old: "Revision", new: "Revision", path: Path
 ) -> None:
     """Draw the first images of the first classes that differ. A class's sets are neighbours."""
-    from synset_factory.revision_sheet import draw_sheet, read_row
+    from synset_factory.revisions.sheet import draw_sheet, read_row
 
     found = [(diff.image_set, each) for diff in diffs for each in diff.classes]
     found.sort(key=lambda pair: pair[1].wnid)

@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def export(*, image_set: str, folder: Path | None, images_per_tar: int = IMAGES_PER_TAR) -> None:
     """Copy a set into tars of mixed classes, which timm, open_clip and webdataset train on."""
     # Imported here: these libraries take seconds, and --help needs none of them.
-    from synset_factory import exports
-    from synset_factory.shard_reader import read_index
+    from synset_factory.shards import exports
+    from synset_factory.shards.reader import read_index
 
     common = load_common()
     claim_world(common.world)

@@ -7,7 +7,7 @@ what the stages would use in silence: a prompt that is cut off, or one that two 
 import sys
 
 from synset_factory import layout
-from synset_factory.prompt_check import PromptCheck, check_prompt_files
+from synset_factory.prompts.check import PromptCheck, check_prompt_files
 
 
 def lint() -> None:

@@ -10,8 +10,8 @@ from synset_factory.config import NATURAL, Common, claim_world, load_common, loa
 
 if TYPE_CHECKING:
     from synset_factory.models.classifier import ClassifierSettings
-    from synset_factory.plan_report import DrawnSet
-    from synset_factory.run_needs import EmbeddingNeeds, SetNeeds
+    from synset_factory.planning.needs import EmbeddingNeeds, SetNeeds
+    from synset_factory.planning.report import DrawnSet
     from synset_factory.stages.train import TrainConfig
 
 # What no figure of the plan is of.
@@ -41,8 +41,8 @@ def plan(*, measure: bool = False) -> None:
     with --measure.
     """
     # Imported here, and below: these libraries take seconds, and --help needs none of them.
-    from synset_factory.plan_report import sets_table
-    from synset_factory.run_needs import embedding_needs
+    from synset_factory.planning.needs import embedding_needs
+    from synset_factory.planning.report import sets_table
     from synset_factory.set_stage import check_run
     from synset_factory.stages.train import TrainConfig
 
@@ -73,7 +73,7 @@ def plan(*, measure: bool = False) -> None:
 
 def number_of_classes() -> int:
     """Return how many classes the world has."""
-    from synset_factory.prompt_files import read_synsets, world_classes
+    from synset_factory.prompts.files import read_synsets, world_classes
 
     return len(world_classes(read_synsets()))
 
@@ -82,9 +82,9 @@ def needs_of_world(common: Common) -> "list[SetNeeds]":
     """Return what each set needs, in the order of params.yaml, and then each group of queries."""
     from synset_factory.drawing import GenerateConfig, image_settings
     from synset_factory.folder_digest import folder_digest
-    from synset_factory.prompt_files import read_synsets, world_classes
+    from synset_factory.planning.needs import SetNeeds, sets_needs
+    from synset_factory.prompts.files import read_synsets, world_classes
     from synset_factory.query_images import QueriesConfig
-    from synset_factory.run_needs import SetNeeds, sets_needs
     from synset_factory.stages.queries import plan_queries
 
     there = layout.TEXT_TO_IMAGE.is_dir()
@@ -107,9 +107,9 @@ def measure_machine(
     common: Common, needs: "list[SetNeeds]", classifier: "ClassifierSettings"
 ) -> None:
     """Try each kind of drawing once, embedding, and training, where their models are there."""
-    from synset_factory import machine_trials as trials
     from synset_factory.machine_figures import Rates
-    from synset_factory.prompt_files import read_synsets, world_classes
+    from synset_factory.planning import trials
+    from synset_factory.prompts.files import read_synsets, world_classes
     from synset_factory.stages.embed import EmbedConfig
 
     run = common.run
@@ -134,8 +134,8 @@ def measure_machine(
 def with_figures(needs: "SetNeeds", common: Common) -> "DrawnSet":
     """Put the needs of a set together with what an image of it takes here."""
     from synset_factory.machine_figures import Rates
-    from synset_factory.plan_report import DrawnSet
-    from synset_factory.run_needs import TAR_BYTES
+    from synset_factory.planning.needs import TAR_BYTES
+    from synset_factory.planning.report import DrawnSet
 
     rates = Rates(needs.settings, common.run.device, common.threads)
     finished = needs.finished_bytes / needs.finished_images if needs.finished_images else None
@@ -157,10 +157,10 @@ def print_times(
 ) -> None:
     """Print the trainings, and what all the work takes with one copy of the models or more."""
     from synset_factory.machine_figures import recall
-    from synset_factory.machine_trials import embedding_key, training_key
     from synset_factory.natural_classifiers import pretrained_folder
-    from synset_factory.plan_report import copies_table, times, total, trainings_table
-    from synset_factory.run_needs import trainings_needs
+    from synset_factory.planning.needs import trainings_needs
+    from synset_factory.planning.report import copies_table, times, total, trainings_table
+    from synset_factory.planning.trials import embedding_key, training_key
 
     device, classifier = common.run.device, training.classifier
     sets = [each.needs for each in drawn if each.needs.name in common.sets]
@@ -188,14 +188,14 @@ def print_times(
 
 def print_disk(drawn: "list[DrawnSet]", to_embed: "EmbeddingNeeds") -> None:
     """Print what images and embeddings need on disk, and whether there is room."""
-    from synset_factory.plan_report import Disk, total
-    from synset_factory.run_needs import (
+    from synset_factory.planning.needs import (
         cache_folder,
         clip_width,
         nearest,
         same_disk,
         share_blocks,
     )
+    from synset_factory.planning.report import Disk, total
 
     cache = cache_folder()
     disk = Disk(
@@ -214,7 +214,7 @@ def print_disk(drawn: "list[DrawnSet]", to_embed: "EmbeddingNeeds") -> None:
 def print_memory(common: Common, classifier: "ClassifierSettings", drawn: "list[DrawnSet]") -> None:
     """Print what drawing and training take in memory, as far as it was measured."""
     from synset_factory.machine_figures import Rates, recall
-    from synset_factory.machine_trials import training_memory_key
+    from synset_factory.planning.trials import training_memory_key
 
     device, threads = common.run.device, common.threads
     settings = max((each.needs.settings for each in drawn), key=lambda s: s.guidance_scale)

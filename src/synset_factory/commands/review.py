@@ -9,7 +9,7 @@ from pathlib import Path
 
 from synset_factory.config import claim_world, load_common, load_section
 from synset_factory.errors import InputError
-from synset_factory.prompt_files import check_recipes, read_modifiers
+from synset_factory.prompts.files import check_recipes, read_modifiers
 
 LOOPBACK = "127.0.0.1"
 

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from synset_factory import layout
 from synset_factory.config import NATURAL, claim_world, load_common, require_set
-from synset_factory.prompt_files import read_synsets, world_classes
+from synset_factory.prompts.files import read_synsets, world_classes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def validate(*, image_set: str) -> None:
     """Read every tar of a set, all of it, and print everything that is wrong with the set."""
     # Imported here: it takes a second, and --help does not need it.
-    from synset_factory.shard_validation import Fault, SetValidator
+    from synset_factory.shards.validation import Fault, SetValidator
 
     common = load_common()
     claim_world(common.world)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from synset_factory.errors import InputError
 from synset_factory.models import classifier
-from synset_factory.shard_reader import JpegDataset
+from synset_factory.shards.reader import JpegDataset
 
 REMEDY = (
     "`dvc repro` makes or fetches the classifiers that params.yaml names; or name another folder "

@@ -13,7 +13,7 @@ from synset_factory.errors import InputError
 from synset_factory.models.diffusers_pipeline import call_arguments, load_pipeline
 from synset_factory.provenance import drawn_by_model
 from synset_factory.records import ImageSettings
-from synset_factory.shard_writer import encode_jpeg
+from synset_factory.shards.writer import encode_jpeg
 
 
 @dataclass(frozen=True, kw_only=True)

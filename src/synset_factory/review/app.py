@@ -22,10 +22,10 @@ from nltk.corpus.reader.wordnet import WordNetCorpusReader
 from synset_factory import layout
 from synset_factory.config import NATURAL, Common
 from synset_factory.errors import InputError
-from synset_factory.prompt_check import text_encoder
-from synset_factory.prompt_files import Synset, read_synsets
-from synset_factory.prompt_lint import REASONS
-from synset_factory.prompt_parsing import Rows
+from synset_factory.prompts.check import text_encoder
+from synset_factory.prompts.files import Synset, read_synsets
+from synset_factory.prompts.lint import REASONS
+from synset_factory.prompts.parsing import Rows
 from synset_factory.records import TRAIN, image_key
 from synset_factory.review.clarification import (
     Clarification,

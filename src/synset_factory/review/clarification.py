@@ -11,20 +11,20 @@ from filelock import FileLock
 
 from synset_factory import layout
 from synset_factory.errors import InputError
-from synset_factory.prompt_files import (
+from synset_factory.prompts.files import (
     DISAMBIGUATION_COLUMNS,
     Synset,
     class_prompts,
     read_vocabulary,
 )
-from synset_factory.prompt_lint import (
+from synset_factory.prompts.lint import (
     EDITED_RECIPES,
     TextEncoder,
     lint_disambiguations,
     lint_lengths,
     lint_prompt,
 )
-from synset_factory.prompt_parsing import Finding, Rows, csv_rows, read_text
+from synset_factory.prompts.parsing import Finding, Rows, csv_rows, read_text
 from synset_factory.whole_files import write_text
 
 OURS = "reconstructed"  # the source of a prompt that is not the paper's
@@ -40,7 +40,7 @@ class Clarification:
 
     wnid: str
     prompt: str
-    reason: str  # one of prompt_lint.REASONS
+    reason: str  # one of prompts.lint.REASONS
     note: str
 
 

@@ -7,14 +7,14 @@ import pandas as pd
 from synset_factory import layout
 from synset_factory.config import Common, load_section
 from synset_factory.drawing import GenerateConfig, image_settings
-from synset_factory.prompt_files import (
+from synset_factory.prompts.files import (
     class_prompts,
     read_disambiguations,
     read_synsets,
     read_vocabulary,
     world_classes,
 )
-from synset_factory.prompt_grammar import ClassPrompts, Vocabulary, prompts_of_class
+from synset_factory.prompts.grammar import ClassPrompts, Vocabulary, prompts_of_class
 from synset_factory.records import TRAIN, VALIDATION, ImageRow, image_digest
 from synset_factory.seeds import derive_seed
 from synset_factory.stages.train import TrainConfig

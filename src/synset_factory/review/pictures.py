@@ -6,9 +6,9 @@ from typing import Any
 import pandas as pd
 
 from synset_factory import layout
-from synset_factory.image_stock import Place
 from synset_factory.records import TRAIN, image_key
-from synset_factory.shard_reader import read_index
+from synset_factory.shards.image_stock import Place
+from synset_factory.shards.reader import read_index
 
 
 def count_pictures(image_set: str, wnid: str) -> int:

@@ -20,7 +20,7 @@ from synset_factory.drawing import GenerateConfig, image_settings
 from synset_factory.generation_plan import read_rows
 from synset_factory.models import classifier
 from synset_factory.models.text_to_image import TextToImage
-from synset_factory.prompt_files import Synset, read_synsets, world_classes
+from synset_factory.prompts.files import Synset, read_synsets, world_classes
 from synset_factory.records import TRAIN, ImageRow
 from synset_factory.stages.ambiguity import SYNSET
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from synset_factory.config import NATURAL
-from synset_factory.prompt_files import Synset
+from synset_factory.prompts.files import Synset
 from synset_factory.site.captions import CAPTIONS
 from synset_factory.site.cells import Cell, Table, text_cell, told
 from synset_factory.site.class_facts import ClassFacts

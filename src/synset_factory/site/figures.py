@@ -7,7 +7,7 @@ from pathlib import Path
 from synset_factory import layout
 from synset_factory.config import NATURAL
 from synset_factory.errors import InputError
-from synset_factory.prompt_files import Synset, read_modifiers
+from synset_factory.prompts.files import Synset, read_modifiers
 from synset_factory.query_images import query_name
 from synset_factory.site.cells import Cell, figure_cell, interval_of
 from synset_factory.site.charts import Spec, plane_chart

@@ -15,8 +15,8 @@ from synset_factory import layout
 from synset_factory.config import NATURAL
 from synset_factory.errors import InputError
 from synset_factory.records import TRAIN
-from synset_factory.shard_reader import read_index, read_range
-from synset_factory.shard_writer import read_members
+from synset_factory.shards.reader import read_index, read_range
+from synset_factory.shards.writer import read_members
 from synset_factory.site.config import ReportConfig
 from synset_factory.tables import Undefined
 from synset_factory.whole_files import whole_file

@@ -6,7 +6,7 @@ import pandas as pd
 
 from synset_factory import layout
 from synset_factory.config import NATURAL, Common
-from synset_factory.prompt_files import Synset
+from synset_factory.prompts.files import Synset
 from synset_factory.site.class_facts import ClassFacts
 from synset_factory.site.config import ReportConfig
 from synset_factory.tables import Undefined, further_sets, read_measured

@@ -11,7 +11,7 @@ from synset_factory.config import NATURAL
 from synset_factory.embedding_files import IMAGE, PROMPT, Embeddings, read_embeddings
 from synset_factory.errors import InputError
 from synset_factory.measures.vectors import Floats, UndefinedMeasure, unit_vectors
-from synset_factory.prompt_files import Synset
+from synset_factory.prompts.files import Synset
 from synset_factory.records import VALIDATION
 from synset_factory.site.config import ReportConfig
 from synset_factory.tables import Undefined

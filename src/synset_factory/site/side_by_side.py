@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from synset_factory import layout
 from synset_factory.errors import InputError
-from synset_factory.revisions import INDEX_PAGE, Revision
+from synset_factory.revisions.revision import INDEX_PAGE, Revision
 from synset_factory.site.templates import templates
 from synset_factory.whole_files import write_text
 

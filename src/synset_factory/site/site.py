@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from synset_factory import layout
 from synset_factory.config import NATURAL, Common
-from synset_factory.prompt_files import Synset
+from synset_factory.prompts.files import Synset
 from synset_factory.site.charts import Spec, classes_chart, sets_chart
 from synset_factory.site.class_facts import ClassFacts, diagnosis_rules
 from synset_factory.site.class_pages import (

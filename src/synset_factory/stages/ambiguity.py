@@ -15,7 +15,7 @@ from synset_factory.config import NATURAL, claim_world, load_common, load_sectio
 from synset_factory.errors import InputError, run_main
 from synset_factory.records import TRAIN
 from synset_factory.set_stage import check_run, pin_threads
-from synset_factory.shard_reader import read_index
+from synset_factory.shards.reader import read_index
 from synset_factory.whole_files import whole_file
 
 SYNSET = "synset"

@@ -25,7 +25,7 @@ from synset_factory.query_images import QueriesConfig
 from synset_factory.records import TRAIN
 from synset_factory.seeds import derive_seed
 from synset_factory.set_stage import check_run, pin_threads
-from synset_factory.shard_writer import read_members
+from synset_factory.shards.writer import read_members
 from synset_factory.table_rows import read_source
 from synset_factory.tables import ClipSource, Row, Undefined, measured, write_rows
 from synset_factory.whole_files import whole_file

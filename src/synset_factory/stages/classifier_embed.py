@@ -12,7 +12,7 @@ from synset_factory.embedding_files import IMAGE, write_batches
 from synset_factory.errors import run_main
 from synset_factory.models.penultimate import Penultimate
 from synset_factory.set_stage import begin_set_stage
-from synset_factory.shard_reader import JpegDataset, read_index
+from synset_factory.shards.reader import JpegDataset, read_index
 
 
 @dataclass(frozen=True, kw_only=True)

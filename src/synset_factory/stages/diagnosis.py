@@ -22,13 +22,13 @@ from synset_factory.measures.centroids import centroid_distance, centroid_outcom
 from synset_factory.measures.diagnosis import RULES, Evidence, Limits, diagnose
 from synset_factory.measures.knn import nearest
 from synset_factory.measures.vectors import UndefinedMeasure
-from synset_factory.prompt_files import (
+from synset_factory.prompts.files import (
     class_prompts,
     read_disambiguations,
     read_synsets,
     world_classes,
 )
-from synset_factory.prompt_grammar import ClassPrompts
+from synset_factory.prompts.grammar import ClassPrompts
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
 from synset_factory.set_stage import check_run, pin_threads

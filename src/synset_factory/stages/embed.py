@@ -13,7 +13,7 @@ from synset_factory.embedding_files import COLUMNS, IMAGE, PROMPT, write_embeddi
 from synset_factory.errors import run_main
 from synset_factory.records import image_key
 from synset_factory.set_stage import begin_set_stage
-from synset_factory.shard_reader import read_index
+from synset_factory.shards.reader import read_index
 
 
 @dataclass(frozen=True, kw_only=True)

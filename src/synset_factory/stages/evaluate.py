@@ -14,7 +14,7 @@ from synset_factory.config import load_section
 from synset_factory.errors import run_main
 from synset_factory.records import VALIDATION
 from synset_factory.set_stage import begin_set_stage
-from synset_factory.shard_reader import read_index
+from synset_factory.shards.reader import read_index
 from synset_factory.tables import classifier_pairs
 from synset_factory.whole_files import whole_file
 

@@ -5,14 +5,14 @@ from synset_factory.config import Common, load_common, load_section
 from synset_factory.drawing import GenerateConfig, image_settings, write_jobs
 from synset_factory.errors import run_main
 from synset_factory.generation_plan import plan_set, summary
-from synset_factory.image_stock import ImageStock
 from synset_factory.machine_figures import Rates
 from synset_factory.prebuilt import check_pulled
-from synset_factory.prompt_files import Synset, read_synsets, world_classes
+from synset_factory.prompts.files import Synset, read_synsets, world_classes
 from synset_factory.provenance import TRAINED_MODEL
 from synset_factory.records import ImageSettings
 from synset_factory.set_stage import begin_set_stage
-from synset_factory.shard_writer import prune, write_index
+from synset_factory.shards.image_stock import ImageStock
+from synset_factory.shards.writer import prune, write_index
 from synset_factory.whole_files import sole_writer
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from synset_factory import layout
 from synset_factory.config import Common, claim_world, load_common
 from synset_factory.errors import InputError, run_main
-from synset_factory.prompt_files import (
+from synset_factory.prompts.files import (
     Synset,
     check_recipes,
     class_prompts,
@@ -23,7 +23,7 @@ from synset_factory.prompt_files import (
     read_vocabulary,
     world_classes,
 )
-from synset_factory.prompt_grammar import ClassPrompts, Vocabulary, prompts_of_class
+from synset_factory.prompts.grammar import ClassPrompts, Vocabulary, prompts_of_class
 from synset_factory.records import TRAIN, VALIDATION
 from synset_factory.seeds import derive_seed
 from synset_factory.whole_files import whole_file, write_text

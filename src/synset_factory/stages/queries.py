@@ -9,10 +9,9 @@ from synset_factory.config import Common, claim_world, load_common, load_section
 from synset_factory.drawing import GenerateConfig, image_settings, write_jobs
 from synset_factory.errors import run_main
 from synset_factory.generation_plan import ClassJob, plan_tar, summary
-from synset_factory.image_stock import ImageStock, Place, places_of, rows_of_tar
 from synset_factory.machine_figures import Rates
 from synset_factory.prebuilt import check_pulled
-from synset_factory.prompt_files import (
+from synset_factory.prompts.files import (
     Synset,
     class_prompts,
     read_disambiguations,
@@ -27,6 +26,7 @@ from synset_factory.query_images import (
 )
 from synset_factory.records import ImageRow, ImageSettings
 from synset_factory.set_stage import check_run, pin_threads
+from synset_factory.shards.image_stock import ImageStock, Place, places_of, rows_of_tar
 from synset_factory.whole_files import sole_writer
 
 

@@ -7,7 +7,7 @@ from synset_factory import layout
 from synset_factory.config import claim_world, load_common, load_section
 from synset_factory.errors import run_main
 from synset_factory.natural_classifiers import recipe_note
-from synset_factory.prompt_files import (
+from synset_factory.prompts.files import (
     class_prompts,
     read_disambiguations,
     read_synsets,

@@ -17,7 +17,7 @@ from timm.data import ImageNetInfo
 
 from synset_factory import layout
 from synset_factory.errors import InputError, run_main
-from synset_factory.prompt_files import SYNSET_COLUMNS
+from synset_factory.prompts.files import SYNSET_COLUMNS
 from synset_factory.whole_files import whole_file, write_text
 from synset_factory.wordnet import SynsetRow, imagenet_synsets
 

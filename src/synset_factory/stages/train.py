@@ -23,7 +23,7 @@ from synset_factory.natural_classifiers import pretrained_folder
 from synset_factory.records import TRAIN
 from synset_factory.seeds import derive_seed
 from synset_factory.set_stage import begin_set_stage
-from synset_factory.shard_reader import read_index
+from synset_factory.shards.reader import read_index
 from synset_factory.trainings import trained_classifier
 from synset_factory.whole_files import sole_writer
 

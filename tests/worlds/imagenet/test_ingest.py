@@ -31,8 +31,8 @@ from synset_factory.commands.export import export
 from synset_factory.commands.validate import validate
 from synset_factory.errors import InputError
 from synset_factory.real_labels import labels_of_keys, real_labels
-from synset_factory.set_card import CROISSANT
-from synset_factory.shard_reader import JpegDataset, read_index
+from synset_factory.shards.reader import JpegDataset, read_index
+from synset_factory.shards.set_card import CROISSANT
 from synset_factory.worlds.imagenet import class_tars, hub_parquet
 from synset_factory.worlds.imagenet.ingest import main
 from synset_factory.worlds.imagenet.pictures import BrokenPictureError, examine

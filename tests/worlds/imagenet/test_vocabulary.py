@@ -6,7 +6,7 @@ import pytest
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
 from synset_factory import layout
-from synset_factory.prompt_files import read_synsets
+from synset_factory.prompts.files import read_synsets
 from synset_factory.stages.diagnosis import read_words
 from synset_factory.worlds.imagenet.vocabulary import common_words, main
 

@@ -12,8 +12,8 @@ from timm.data import ImageNetInfo
 
 from synset_factory import layout
 from synset_factory.errors import InputError
-from synset_factory.prompt_files import read_disambiguations, read_modifiers
-from synset_factory.prompt_grammar import augmented_prompt
+from synset_factory.prompts.files import read_disambiguations, read_modifiers
+from synset_factory.prompts.grammar import augmented_prompt
 from synset_factory.worlds.miniature.captions import caption_text, draw_caption
 from synset_factory.worlds.miniature.causes import load_causes
 from synset_factory.worlds.miniature.drawing import CONCEPTS

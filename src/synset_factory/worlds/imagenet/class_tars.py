@@ -11,7 +11,7 @@ from synset_factory import layout
 from synset_factory.config import NATURAL
 from synset_factory.errors import InputError
 from synset_factory.records import image_key
-from synset_factory.shard_writer import Sample, is_complete, read_told, write_class_tar
+from synset_factory.shards.writer import Sample, is_complete, read_told, write_class_tar
 from synset_factory.worlds.imagenet.layouts import Listing, StoredFile
 from synset_factory.worlds.imagenet.pictures import (
     GREY_MODES,

@@ -25,7 +25,7 @@ from synset_factory import layout
 from synset_factory.config import NATURAL
 from synset_factory.errors import InputError
 from synset_factory.records import image_key
-from synset_factory.shard_writer import Sample, read_told, sample_bytes, tar_size
+from synset_factory.shards.writer import Sample, read_told, sample_bytes, tar_size
 from synset_factory.whole_files import whole_file
 from synset_factory.worlds.imagenet.class_tars import (
     SECOND,

@@ -19,10 +19,10 @@ from tqdm import tqdm
 from synset_factory import layout
 from synset_factory.config import NATURAL, claim_world, load_common, load_section
 from synset_factory.errors import InputError
-from synset_factory.prompt_files import Synset, read_synsets, world_classes
+from synset_factory.prompts.files import Synset, read_synsets, world_classes
 from synset_factory.records import SPLITS
-from synset_factory.set_card import INDEX_FIELDS, SOURCE_FIELDS
-from synset_factory.shard_writer import prune, write_index_of
+from synset_factory.shards.set_card import INDEX_FIELDS, SOURCE_FIELDS
+from synset_factory.shards.writer import prune, write_index_of
 from synset_factory.whole_files import sole_writer, write_text
 from synset_factory.worlds.imagenet import layouts
 from synset_factory.worlds.imagenet.class_tars import ClassFound, ClassJob, ClassTar, ingest_class

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
 from synset_factory import layout
-from synset_factory.prompt_files import read_synsets
+from synset_factory.prompts.files import read_synsets
 from synset_factory.whole_files import write_text
 from synset_factory.wordnet import open_wordnet
 

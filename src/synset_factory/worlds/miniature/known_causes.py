@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from synset_factory.config import claim_world, load_common, load_section
 from synset_factory.errors import InputError
-from synset_factory.prompt_files import read_synsets, world_classes
+from synset_factory.prompts.files import read_synsets, world_classes
 from synset_factory.review_list import (
     ReviewListConfig,
     accuracies,

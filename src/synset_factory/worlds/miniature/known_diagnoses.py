@@ -12,7 +12,7 @@ from synset_factory import layout
 from synset_factory.config import ImageSet, claim_world, load_common
 from synset_factory.errors import InputError, run_main
 from synset_factory.markdown import markdown_table
-from synset_factory.prompt_files import read_synsets, world_classes
+from synset_factory.prompts.files import read_synsets, world_classes
 
 ANY = "*"
 COLUMNS = ["wnid", "prompts", "guidance_scale", "diagnosis", "cause"]

@@ -13,11 +13,11 @@ from tqdm import tqdm
 from synset_factory import layout
 from synset_factory.config import claim_world, load_common, load_section
 from synset_factory.errors import InputError
-from synset_factory.prompt_files import read_synsets, world_classes
+from synset_factory.prompts.files import read_synsets, world_classes
 from synset_factory.provenance import RENDERER, rendered
 from synset_factory.records import SPLITS, image_key
 from synset_factory.seeds import derive_seed
-from synset_factory.shard_writer import Sample, encode_jpeg, prune, write_class_tar, write_index
+from synset_factory.shards.writer import Sample, encode_jpeg, prune, write_class_tar, write_index
 from synset_factory.worlds.miniature.causes import Causes, load_causes
 from synset_factory.worlds.miniature.renderer import render
 from synset_factory.worlds.miniature.staging import Description, stage

@@ -1,0 +1,1 @@
+"""Where models work: in this process or on a Ray cluster."""

@@ -1,0 +1,1 @@
+"""Image sets as two revisions have them, side by side."""

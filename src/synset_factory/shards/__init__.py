@@ -1,0 +1,1 @@
+"""Image sets on disk: tars, their index, and the files beside them."""
