@@ -130,13 +130,14 @@ class Chunk:
     ) -> Iterator[Sample]:
         """Yield the images. Nothing in a sample tells whether it was drawn or found."""
         remaining = iter(drawn.jpegs if drawn else [])
+        made_with = asdict(settings)
         for row, digest, jpeg in zip(self.rows, self.digests, self.jpegs, strict=True):
             yield Sample(
                 key=row.key,
                 jpg=jpeg or next(remaining),
                 cls=class_index,
                 txt=row.prompt,
-                json={**asdict(row), **asdict(settings), "digest": digest},
+                json={**asdict(row), **made_with, "digest": digest},
             )
 
 

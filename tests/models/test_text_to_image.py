@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from diffusers import DDIMScheduler, EulerDiscreteScheduler
+from diffusers import DDIMScheduler, EulerDiscreteScheduler, FluxTransformer2DModel
 from PIL import Image
 from torch import nn
 from torch._dynamo.utils import counters
@@ -461,6 +461,18 @@ def test_attention_is_torchs_own_fused_one(
     passes(model)
     of_the_denoiser = [shape for shape in calls if shape[0] == 2 * SETTINGS.batch_size]
     assert len(of_the_denoiser) >= 2 * SETTINGS.steps  # to itself and to the text
+
+
+def test_what_a_network_keeps_in_float32_stays_so(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As the networks of Kandinsky 5, Krea 2 and others do; diffusers loads these with accelerate.
+    monkeypatch.setattr(FluxTransformer2DModel, "_keep_in_fp32_modules", ["norm_out"])
+    model = TextToImage(folders["flux"], replace(SETTINGS, dtype="bfloat16"), "cpu")
+    types = {name: weight.dtype for name, weight in model.pipe.transformer.named_parameters()}
+    for name, dtype in types.items():
+        assert dtype == (torch.float32 if name.startswith("norm_out.") else torch.bfloat16)
+    assert {torch.float32, torch.bfloat16} == set(types.values())
 
 
 def test_compiled_networks_are_compiled_once(

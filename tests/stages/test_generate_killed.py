@@ -1,13 +1,13 @@
 """Killed or out of disk at any point, `generate` goes on, and ends with the undisturbed bytes.
 
-Every step that touches the disk is a point: each member written to a tar, each file moved to its
-name, each file pruned. One process a kill: it ends at its point, without any clean-up, as a
-SIGKILL would end it, and what a member was to write is half written then. All other runs are in
-this process. The pictures are cheap stand-ins, and params.yaml and the synsets hold no more than is
-read: what is tried here is files, several hundred times.
+Every step that touches the disk is a point: each piece written to a tar, each file moved to its
+name, each file pruned. One process a kill: it ends at its point, without any clean-up, as a SIGKILL
+would end it. All other runs are in this process. The pictures are cheap stand-ins, and params.yaml
+and the synsets hold no more than is read: what is tried here is files, several hundred times.
 """
 
 import errno
+import io
 import multiprocessing
 import os
 import shutil
@@ -31,6 +31,7 @@ from tests.painter import Painter
 REPOSITORY = Path(__file__).parents[2]
 WNIDS = ["n01580077", "n01847000"]
 KILLED = 9
+PIECE = 600  # bytes: pieces end within the blocks of a tar, which have 512
 FORK = multiprocessing.get_context("fork")
 Action = Callable[[], None]
 
@@ -48,19 +49,23 @@ class Points:
         self.passed += 1
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
-        """Put a point before every step, and one in the middle of every write to a tar."""
-        add, points = tarfile.TarFile.addfile, self
+        """Put a point before every step, and some in the middle of every write to a tar."""
+        path_open, points = Path.open, self
 
-        def addfile(tar: Any, member: Any, stream: Any = None) -> None:
-            points.pass_one()
-            at = tar.fileobj.tell()
-            add(tar, member, stream)
-            if points.passed == points.at:  # written by half
-                tar.fileobj.truncate((at + tar.fileobj.tell()) // 2)
-                tar.fileobj.flush()
-            points.pass_one()
+        class InPieces(io.BufferedRandom):
+            def write(self, content: Any) -> int:
+                for start in range(0, len(content), PIECE):
+                    points.pass_one()
+                    super().write(content[start : start + PIECE])
+                    super().flush()
+                return len(content)
 
-        patch.setattr(tarfile.TarFile, "addfile", addfile)
+        def open_path(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+            if mode == "r+b":  # a tar under way
+                return InPieces(io.FileIO(path, "r+"))
+            return path_open(path, mode, *arguments, **options)
+
+        patch.setattr(Path, "open", open_path)
         for name in ("replace", "unlink", "write_text"):
             patch.setattr(Path, name, self._after_a_point(getattr(Path, name)))
 

@@ -67,17 +67,29 @@ def encode_jpeg(image: Image.Image, quality: int, xmp: bytes = b"") -> bytes:
 
 def write_class_tar(path: Path, samples: Iterable[Sample]) -> None:
     """Write one class of one split. The tar gets its name only when it is whole."""
-    with whole_file(path) as partial, tarfile.open(partial, "w") as tar:
+    with whole_file(path) as partial, partial.open("wb") as stream:
         for sample in samples:
-            _add(tar, sample)
+            stream.write(sample_bytes(sample))
+        _write_end(stream)
 
 
 def sample_bytes(sample: Sample) -> bytes:
     """Return what one image takes up in a class tar: a tar is these one after the other."""
-    buffer = BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        _add(tar, sample)
-        return buffer.getvalue()  # before the tar's end is written
+    about = sample.json | {"sha256": sha256(sample.jpg).hexdigest()}
+    contents = {
+        "cls": str(sample.cls).encode(),
+        "jpg": sample.jpg,
+        "json": json.dumps(about, sort_keys=True).encode(),
+        "txt": sample.txt.encode(),
+    }
+    parts = []
+    for extension in MEMBERS:
+        content = contents[extension]
+        member = tarfile.TarInfo(f"{sample.key}.{extension}")
+        member.size = len(content)
+        member.uname = member.gname = OWNER  # owner and time are the same for ever
+        parts += [member.tobuf(), content, bytes(-len(content) % tarfile.BLOCKSIZE)]
+    return b"".join(parts)
 
 
 def tar_size(samples_end: int) -> int:
@@ -90,13 +102,12 @@ class GrowingTar:
     """A class tar under way."""
 
     done: int  # how many of the wanted images it holds: it began with them
-    tar: tarfile.TarFile
     stream: BinaryIO
 
     def add(self, samples: Iterable[Sample]) -> None:
         """Append the next images. No kill of this process loses them once this has returned."""
         for sample in samples:
-            _add(self.tar, sample)
+            self.stream.write(sample_bytes(sample))
         self.stream.flush()
 
 
@@ -116,24 +127,14 @@ def class_tar(path: Path, wanted: Sequence[tuple[str, str]]) -> Iterator[Growing
         stream.truncate(end)
         stream.seek(end)
         # Not webdataset's TarWriter: it holds back the last 10 kB, and cannot go on with a tar.
-        with tarfile.open(fileobj=stream, mode="w") as tar:
-            yield GrowingTar(done=done, tar=tar, stream=stream)
+        yield GrowingTar(done=done, stream=stream)
+        _write_end(stream)
     partial.replace(path)
 
 
-def _add(tar: tarfile.TarFile, sample: Sample) -> None:
-    about = sample.json | {"sha256": sha256(sample.jpg).hexdigest()}
-    contents = {
-        "cls": str(sample.cls).encode(),
-        "jpg": sample.jpg,
-        "json": json.dumps(about, sort_keys=True).encode(),
-        "txt": sample.txt.encode(),
-    }
-    for extension in MEMBERS:
-        member = tarfile.TarInfo(f"{sample.key}.{extension}")
-        member.size = len(contents[extension])
-        member.uname = member.gname = OWNER  # owner and time are the same for ever
-        tar.addfile(member, BytesIO(contents[extension]))
+def _write_end(stream: BinaryIO) -> None:
+    samples_end = stream.tell()
+    stream.write(bytes(tar_size(samples_end) - samples_end))
 
 
 def beginning(path: Path, wanted: Sequence[tuple[str, str]]) -> tuple[int, int]:
