@@ -31,7 +31,7 @@ from tests.painter import Painter
 REPOSITORY = Path(__file__).parents[2]
 WNIDS = ["n01580077", "n01847000"]
 KILLED = 9
-PIECE = 600  # bytes: pieces end within the blocks of a tar, which have 512
+PIECE = 700  # bytes: pieces end within the blocks of a tar, which have 512
 FORK = multiprocessing.get_context("fork")
 Action = Callable[[], None]
 
