@@ -640,6 +640,13 @@ def devkit_without_meta(here: Path) -> dict[str, Any]:
     return ingest
 
 
+def devkit_of_matlab_7(here: Path) -> dict[str, Any]:
+    ingest = LAYOUTS["devkit"](photographs("noise"), here / "copy")
+    head = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"  # of version 2, which is HDF5
+    (Path(ingest["validation"]["devkit"]) / "data" / "meta.mat").write_bytes(head + bytes(512))
+    return ingest
+
+
 def devkit_with_a_damaged_number(here: Path) -> dict[str, Any]:
     ingest = LAYOUTS["devkit"](photographs("noise"), here / "copy")
     fields = [("ILSVRC2012_ID", "O"), ("WNID", "O")]
@@ -693,6 +700,7 @@ WRONG = [
         "ILSVRC2012_devkit_t12.tar.gz cannot be read as the devkit (Error",
     ),
     (devkit_without_meta, "data/meta.mat does not tell which wnid"),
+    (devkit_of_matlab_7, "data/meta.mat does not tell which wnid"),
     (devkit_with_a_damaged_number, "data/meta.mat does not tell which wnid"),
     (
         cut_ground_truth,
